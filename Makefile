@@ -1,0 +1,45 @@
+# Two commands: `make book` and `make test`. Each does its own set-up.
+
+PYTHON ?= python3
+BIN := .venv/bin
+PACKAGE := $(wildcard lrnnbook/*.py) requirements.lock pyproject.toml
+SOURCES := $(wildcard *.md *.yml *.bib chapters/* _ext/*.py _static/*)
+
+.PHONY: book test refresh lock clean
+
+book: _build/html/.built
+	@echo "The book stands. Open _build/html/index.html in a browser."
+
+test: book
+	@echo "Testing the package, the chapters and the built site (one part alone: see CONTRIBUTING.md)"
+	@$(BIN)/pytest -q -n 2 --dist loadfile --nbval chapters tests lrnnbook
+
+# Re-execute every chapter and bring it into the form in which chapters are committed.
+refresh: .venv/.installed
+	@$(BIN)/python tools/notebooks.py
+
+# Choose exact versions anew within the ranges of requirements.txt.
+lock: .venv/.installed
+	@$(BIN)/pip -qq install uv
+	@$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --upgrade \
+	  --custom-compile-command "make lock" requirements.txt -o requirements.lock
+
+clean:
+	rm -rf _build .venv
+
+.venv/.installed: requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("Python 3.11 or newer is needed: make PYTHON=python3.12 book")'
+	@echo "Installing the exact versions of requirements.lock into .venv (about a minute, once)"
+	@$(PYTHON) -m venv .venv
+	@$(BIN)/pip -qq install --require-hashes -r requirements.lock
+	@$(BIN)/pip -qq install --no-deps --no-build-isolation -e .
+	@touch $@
+
+# A chapter's results depend on the package: when it changes, every chapter is executed again.
+_build/.package: .venv/.installed $(PACKAGE)
+	@rm -rf _build && mkdir _build && touch $@
+
+_build/html/.built: _build/.package $(SOURCES)
+	@echo "Building the book: chapters that changed are executed, about ten seconds each"
+	@$(BIN)/jupyter-book build . -W -n --keep-going
+	@touch $@

@@ -1,0 +1,23 @@
+"""How linear recurrent networks learn when they cannot backpropagate through time.
+
+The names below are the package; the book derives what each of them computes.
+"""
+
+from .modes import Alignment, Mode, aligned_network, alignment, mode_loss, read_modes
+from .networks import LinearRNN, loss, simulate
+from .plotting import RULES, TARGET, use_style
+
+__all__ = [
+    "LinearRNN",
+    "loss",
+    "simulate",
+    "Mode",
+    "mode_loss",
+    "aligned_network",
+    "read_modes",
+    "Alignment",
+    "alignment",
+    "RULES",
+    "TARGET",
+    "use_style",
+]

@@ -1,0 +1,131 @@
+"""Checks of what a caller hands in: every bad input is a ValueError that names the argument."""
+
+import math
+import operator
+
+import numpy as np
+
+
+def as_array(name, value, core, sizes):
+    """Return `value` as a finite float array of shape ``(..., *core)``.
+
+    Parameters
+    ----------
+    name : str
+        The argument's name, for the error.
+    value : array_like
+        Real numbers.
+    core : str
+        The trailing axes by name, such as ``"o n"``. Axes before them are batch axes.
+    sizes : dict
+        Axis name to size. A name met for the first time is added; one met before must agree.
+
+    Raises
+    ------
+    ValueError
+        Not real numbers, NaN or infinity, too few axes, an empty axis, or a size that disagrees.
+
+    Examples
+    --------
+    >>> sizes = {}
+    >>> as_array("A", [[1.0, 2.0, 3.0]], "o n", sizes).shape, sizes == {"o": 1, "n": 3}
+    ((1, 3), True)
+    """
+    axes = core.split()
+    expected = "(" + ", ".join(["...", *axes]) + ")"
+    try:
+        raw = np.asarray(value)
+        if np.iscomplexobj(raw):
+            raise TypeError
+        array = np.array(raw, dtype=float)
+    except (TypeError, ValueError):
+        raise ValueError(f"{name}: expected real numbers of shape {expected}, got {value!r}") from None
+    seen = dict(sizes)
+    fits = array.ndim >= len(axes)
+    for axis, size in zip(reversed(axes), reversed(array.shape)):
+        fits = fits and size > 0 and seen.setdefault(axis, size) == size
+    if not fits:
+        known = ", ".join(f"{axis} = {sizes[axis]}" for axis in dict.fromkeys(axes) if axis in sizes)
+        raise ValueError(
+            f"{name}: expected shape {expected}{' with ' + known if known else ''} and no empty axis among the "
+            f"named, got {array.shape}"
+        )
+    if not np.isfinite(array).all():
+        raise ValueError(f"{name}: expected finite numbers, got NaN or infinity")
+    sizes.update(seen)
+    return array
+
+
+def broadcast_batch(**batches):
+    """Return the common batch shape of the named ones, such as ``A=(20,), W=()``.
+
+    Raises ValueError where they do not broadcast together.
+
+    Examples
+    --------
+    >>> broadcast_batch(A=(20, 1), W=(3,))
+    (20, 3)
+    """
+    try:
+        return np.broadcast_shapes(*batches.values())
+    except ValueError:
+        found = ", ".join(f"{name} has {shape}" for name, shape in batches.items())
+        raise ValueError(f"batch axes: expected shapes that broadcast together, got {found}") from None
+
+
+def as_count(name, value):
+    """Return `value` as an int of at least 1; raise ValueError for anything else.
+
+    Examples
+    --------
+    >>> as_count("lags", 3)
+    3
+    """
+    try:
+        count = operator.index(value)
+    except TypeError:
+        count = int(value) if isinstance(value, (float, np.floating)) and float(value).is_integer() else 0
+    if count < 1 or isinstance(value, (bool, np.bool_)):
+        raise ValueError(f"{name}: expected a whole number of at least 1, got {value!r}")
+    return count
+
+
+def as_horizon(value):
+    """Return a horizon: an int of at least 1, or ``math.inf``; raise ValueError for anything else.
+
+    Examples
+    --------
+    >>> as_horizon(np.inf), as_horizon(10)
+    (inf, 10)
+    """
+    if isinstance(value, (float, np.floating)) and value == math.inf:
+        return math.inf
+    try:
+        return as_count("horizon", value)
+    except ValueError:
+        raise ValueError(f"horizon: expected a whole number of at least 1, or infinity, got {value!r}") from None
+
+
+def check_stable(name, radius):
+    """Raise ValueError unless every spectral radius is below 1.
+
+    Examples
+    --------
+    >>> check_stable("student", np.array([0.2, 0.9]))
+    """
+    if not np.all(radius < 1):
+        raise ValueError(
+            f"{name}: an infinite horizon needs a spectral radius below 1, got {np.max(radius):.6g}"
+        )
+
+
+def check_orthonormal(name, matrix):
+    """Raise ValueError unless the columns of `matrix` (..., rows, columns) are orthonormal.
+
+    Examples
+    --------
+    >>> check_orthonormal("U", np.eye(3)[:, :2])
+    """
+    gap = np.abs(np.swapaxes(matrix, -1, -2) @ matrix - np.eye(matrix.shape[-1])).max()
+    if gap > 1e-8:
+        raise ValueError(f"{name}: expected orthonormal columns, got columns whose inner products are off by {gap:.2g}")

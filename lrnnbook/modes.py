@@ -1,0 +1,276 @@
+"""Modes: an aligned network is a set of independent scalar networks, three numbers each."""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from .checks import as_array, as_horizon, broadcast_batch, check_orthonormal, check_stable
+from .networks import LinearRNN
+
+
+@dataclass(frozen=True, eq=False)
+class Mode:
+    r"""A scalar network :math:`h_{t+1} = w h_t + b x_t,\; y_{t+1} = a h_{t+1}`, or an array of them.
+
+    Its impulse response is :math:`a b w^k`. The three are broadcast together, copied and made read-only; unpacking
+    gives them in the order a, b, w.
+
+    Parameters
+    ----------
+    a, b, w : (...)
+        Readout, input weight and recurrent weight.
+
+    Raises
+    ------
+    ValueError
+        Shapes that do not broadcast, or numbers that are not real and finite.
+
+    Examples
+    --------
+    >>> a, b, w = Mode(a=1.0, b=[2.0, 3.0], w=0.5)
+    >>> a * b
+    array([2., 3.])
+    """
+
+    a: np.ndarray
+    b: np.ndarray
+    w: np.ndarray
+
+    def __post_init__(self):
+        values = {name: as_array(name, getattr(self, name), "", {}) for name in "abw"}
+        shape = broadcast_batch(**{name: value.shape for name, value in values.items()})
+        for name, value in values.items():
+            value = np.broadcast_to(value, shape).copy()
+            value.setflags(write=False)
+            object.__setattr__(self, name, value)
+
+    def __iter__(self):
+        return iter((self.a, self.b, self.w))
+
+    @property
+    def shape(self):
+        """The common shape of a, b and w."""
+        return self.a.shape
+
+
+def mode_loss(mode, target, horizon=np.inf):
+    r"""The loss of one mode, :math:`\tfrac12 \sum_{k<T} (a b w^k - a^* b^* w^{*k})^2`.
+
+    In the limit of an infinite horizon this is
+
+    .. math::
+
+        \tfrac12\left[\frac{a^2 b^2}{1-w^2} - \frac{2\,ab\,a^*b^*}{1-ww^*} + \frac{a^{*2}b^{*2}}{1-w^{*2}}\right]
+        = \frac{1}{2(1-w^2)}\left(ab - a^*b^*\frac{1-w^2}{1-ww^*}\right)^2
+        + \frac{a^{*2}b^{*2}(w-w^*)^2}{2(1-w^{*2})(1-ww^*)^2}
+
+    and the code uses the second form, whose terms cannot be negative: what a better readout would still remove at
+    this w, and what only a better w would.
+
+    Parameters
+    ----------
+    mode, target : Mode
+        Of shapes that broadcast together.
+    horizon : int or inf
+
+    Returns
+    -------
+    (...)
+
+    Raises
+    ------
+    ValueError
+        Shapes that do not broadcast, a horizon that is not a whole number of at least 1 or inf, or an infinite one
+        with :math:`|w| \ge 1` on either side.
+
+    Examples
+    --------
+    >>> float(mode_loss(Mode(1.0, 1.0, 0.5), Mode(2.0, 1.0, 0.5)))
+    0.6666666666666666
+    """
+    horizon = as_horizon(horizon)
+    broadcast_batch(mode=mode.shape, target=target.shape)
+    (a, b, w), (a_, b_, w_) = mode, target
+    if horizon < np.inf:
+        k = np.arange(horizon)
+        gap = (a * b)[..., None] * w[..., None] ** k - (a_ * b_)[..., None] * w_[..., None] ** k
+        return 0.5 * (gap**2).sum(axis=-1)
+    check_stable("mode", np.abs(w))
+    check_stable("target", np.abs(w_))
+    readout = (a * b - a_ * b_ * (1 - w**2) / (1 - w * w_)) ** 2 / (1 - w**2)
+    memory = (a_ * b_ * (w - w_)) ** 2 / ((1 - w_**2) * (1 - w * w_) ** 2)
+    return 0.5 * (readout + memory)
+
+
+def _directions(name, matrix, sizes, core):
+    matrix = as_array(name, matrix, core, sizes)
+    check_orthonormal(name, matrix)
+    return matrix
+
+
+def aligned_network(modes, U, V, P):
+    r"""Build the network :math:`A = U \bar A P^\top,\; W = P \bar W P^\top,\; B = P \bar B V^\top`.
+
+    The bars are diagonal matrices of the modes. Mode i uses column i of each of the three; further columns are left
+    alone, and hidden directions without a mode have no weights.
+
+    Parameters
+    ----------
+    modes : Mode
+        Shape (..., k): k modes.
+    U : (..., o, at least k)
+        Output directions, orthonormal columns.
+    V : (..., m, at least k)
+        Input directions, orthonormal columns.
+    P : (..., n, at least k)
+        Hidden directions, orthonormal columns.
+
+    Returns
+    -------
+    LinearRNN
+
+    Raises
+    ------
+    ValueError
+        Columns that are not orthonormal or too few, or modes without an axis to count them.
+
+    Examples
+    --------
+    >>> net = aligned_network(Mode([2.0, 1.0], 1.0, [0.5, 0.9]), U=np.eye(2), V=np.eye(2), P=np.eye(3))
+    >>> net.impulse_response(2)[1]
+    array([[1. , 0. ],
+           [0. , 0.9]])
+    """
+    if not modes.shape or not modes.shape[-1]:
+        raise ValueError(f"modes: expected shape (..., k) with k of at least 1, got {modes.shape}")
+    k = modes.shape[-1]
+    matrices = {}
+    for name, matrix, rows in (("U", U, "o"), ("V", V, "m"), ("P", P, "n")):
+        matrix = _directions(name, matrix, {}, f"{rows} columns")
+        if matrix.shape[-1] < k:
+            raise ValueError(f"{name}: expected at least {k} columns, one a mode, got {matrix.shape}")
+        matrices[name] = matrix[..., :k]
+    U, V, P = matrices.values()
+    VT, PT = np.swapaxes(V, -1, -2), np.swapaxes(P, -1, -2)
+    a, b, w = (value[..., None, :] for value in modes)
+    return LinearRNN(A=(U * a) @ PT, W=(P * w) @ PT, B=(P * b) @ VT)
+
+
+def read_modes(net, U, V):
+    r"""Read three numbers a mode off any network, aligned or not.
+
+    With :math:`u_i, v_i` column i of U and V, the hidden direction of mode i is where its input arrives,
+    :math:`p_i = B v_i / \lVert B v_i \rVert`, and
+
+    .. math:: a_i = u_i^\top A p_i, \qquad b_i = p_i^\top B v_i \ge 0, \qquad w_i = p_i^\top W p_i.
+
+    For an aligned network these are its modes, up to the common sign of a and b.
+
+    Parameters
+    ----------
+    net : LinearRNN
+    U : (..., o, k)
+        Output directions, orthonormal columns.
+    V : (..., m, k)
+        Input directions, orthonormal columns.
+
+    Returns
+    -------
+    Mode
+        Shape (..., k). A mode whose input does not arrive, :math:`B v_i = 0`, has a = b = w = 0.
+
+    Raises
+    ------
+    ValueError
+        Shapes that do not fit the network or each other, or columns that are not orthonormal.
+
+    Examples
+    --------
+    >>> net = aligned_network(Mode([2.0, 1.0], 1.0, [0.5, 0.9]), U=np.eye(2), V=np.eye(2), P=np.eye(3))
+    >>> read_modes(net, np.eye(2), np.eye(2)).w
+    array([0.5, 0.9])
+    """
+    U, V, P = _hidden_directions(net, U, V)
+    return Mode(
+        a=np.einsum("...ok,...on,...nk->...k", U, net.A, P),
+        b=np.einsum("...nk,...nm,...mk->...k", P, net.B, V),
+        w=np.einsum("...ik,...ij,...jk->...k", P, net.W, P),
+    )
+
+
+class Alignment(NamedTuple):
+    """What :func:`lrnnbook.alignment` returns; each entry has shape (..., k) and lies in [-1, 1]."""
+
+    input_output: np.ndarray
+    recurrent: np.ndarray
+    feedback: np.ndarray | None
+
+
+def alignment(net, U, V, R=None):
+    r"""How close each mode is to being aligned, as three signed cosines.
+
+    With :math:`p_i = B v_i / \lVert B v_i \rVert` the direction in which the input of mode i arrives,
+
+    .. math::
+
+        \text{input\_output}_i = \frac{u_i^\top A p_i}{\lVert A^\top u_i \rVert}, \qquad
+        \text{recurrent}_i = \frac{p_i^\top W p_i}{\max(\lVert W p_i \rVert, \lVert W^\top p_i \rVert)}, \qquad
+        \text{feedback}_i = \frac{u_i^\top R A^\top u_i}{\lVert R^\top u_i \rVert \lVert A^\top u_i \rVert}.
+
+    The first is ±1 when the readout listens where the input arrives, the second when that direction is an
+    eigenvector of both :math:`W` and :math:`W^\top`, the third when errors are sent back along the readout. The signs
+    are those of ab, w and ra. A cosine with a zero vector has no direction to compare and counts as 0.
+
+    Parameters
+    ----------
+    net : LinearRNN
+    U : (..., o, k)
+        Output directions, orthonormal columns.
+    V : (..., m, k)
+        Input directions, orthonormal columns.
+    R : (..., o, n), optional
+        Feedback weights.
+
+    Returns
+    -------
+    Alignment
+        ``input_output``, ``recurrent`` and ``feedback``, each (..., k); ``feedback`` is None without R.
+
+    Raises
+    ------
+    ValueError
+        Shapes that do not fit the network or each other, or columns that are not orthonormal.
+
+    Examples
+    --------
+    >>> net = aligned_network(Mode([2.0, 1.0], 1.0, [0.5, -0.9]), U=np.eye(2), V=np.eye(2), P=np.eye(3))
+    >>> alignment(net, np.eye(2), np.eye(2)).recurrent
+    array([ 1., -1.])
+    """
+    U, V, P = _hidden_directions(net, U, V)
+    read = np.swapaxes(net.A, -1, -2) @ U
+    onward, back = net.W @ P, np.swapaxes(net.W, -1, -2) @ P
+    reach = np.maximum(np.linalg.norm(onward, axis=-2), np.linalg.norm(back, axis=-2))
+    feedback = None
+    if R is not None:
+        R = as_array("R", R, "o n", {"o": net.o, "n": net.n})
+        sent = np.swapaxes(R, -1, -2) @ U
+        feedback = _cosine(sent, read)
+    return Alignment(_cosine(read, P), _divide((P * onward).sum(axis=-2), reach), feedback)
+
+
+def _hidden_directions(net, U, V):
+    sizes = {"o": net.o, "m": net.m}
+    U = _directions("U", U, sizes, "o k")
+    V = _directions("V", V, sizes, "m k")
+    arriving = net.B @ V
+    return U, V, _divide(arriving, np.linalg.norm(arriving, axis=-2, keepdims=True))
+
+
+def _cosine(x, y):
+    return _divide((x * y).sum(axis=-2), np.linalg.norm(x, axis=-2) * np.linalg.norm(y, axis=-2))
+
+
+def _divide(value, length):
+    return np.divide(value, length, out=np.zeros(np.broadcast_shapes(value.shape, length.shape)), where=length > 0)

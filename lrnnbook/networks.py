@@ -1,0 +1,250 @@
+"""Linear recurrent networks: what they compute, and how far a student is from its teacher."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from .checks import as_array, as_count, as_horizon, broadcast_batch, check_stable
+from .stein import gramian_factor, krylov
+
+
+@dataclass(frozen=True, eq=False)
+class LinearRNN:
+    r"""A linear recurrent network, or a batch of them.
+
+    .. math:: h_{t+1} = W h_t + B x_t, \qquad y_{t+1} = A h_{t+1}, \qquad h_0 = 0
+
+    The weights are copied, kept as float arrays and made read-only. Leading axes of the three are batch axes and
+    broadcast together.
+
+    Parameters
+    ----------
+    A : (..., o, n)
+        Readout: output i from hidden unit j is ``A[..., i, j]``.
+    W : (..., n, n)
+        Recurrent weights, to unit i from unit j.
+    B : (..., n, m)
+        Input weights, to unit i from input j.
+
+    Raises
+    ------
+    ValueError
+        Shapes that do not fit each other, an empty axis, or numbers that are not real and finite.
+
+    Examples
+    --------
+    >>> net = LinearRNN(A=[[1.0, 0.0]], W=[[0.5, 1.0], [0.0, 0.5]], B=[[0.0], [1.0]])
+    >>> net
+    LinearRNN(o=1, n=2, m=1)
+    """
+
+    A: np.ndarray
+    W: np.ndarray
+    B: np.ndarray
+
+    def __post_init__(self):
+        sizes = {}
+        for name, core in (("A", "o n"), ("W", "n n"), ("B", "n m")):
+            weights = as_array(name, getattr(self, name), core, sizes)
+            weights.setflags(write=False)
+            object.__setattr__(self, name, weights)
+        self.batch_shape  # raises where the batch axes do not fit
+
+    def __repr__(self):
+        batch = f", batch={self.batch_shape}" if self.batch_shape else ""
+        return f"LinearRNN(o={self.o}, n={self.n}, m={self.m}{batch})"
+
+    @property
+    def o(self):
+        """Number of outputs."""
+        return self.A.shape[-2]
+
+    @property
+    def n(self):
+        """Number of hidden units."""
+        return self.A.shape[-1]
+
+    @property
+    def m(self):
+        """Number of inputs."""
+        return self.B.shape[-1]
+
+    @property
+    def batch_shape(self):
+        """The common shape of the leading axes; ``()`` for a single network."""
+        return broadcast_batch(A=self.A.shape[:-2], W=self.W.shape[:-2], B=self.B.shape[:-2])
+
+    def spectral_radius(self):
+        r"""The largest modulus of an eigenvalue of :math:`W`, shape (...).
+
+        Examples
+        --------
+        >>> float(LinearRNN([[1.0]], [[-0.5]], [[1.0]]).spectral_radius())
+        0.5
+        """
+        radius = np.abs(np.linalg.eigvals(self.W)).max(axis=-1)
+        return np.broadcast_to(radius, self.batch_shape)[()]
+
+    def impulse_response(self, lags):
+        r"""The output k + 1 steps after a unit pulse, :math:`K_k = A W^k B` for k = 0 .. lags - 1.
+
+        Parameters
+        ----------
+        lags : int
+            How many, at least 1.
+
+        Returns
+        -------
+        (..., lags, o, m)
+            Entry ``[..., k, i, j]``: output i at time t + k + 1 from input j at time t.
+
+        Raises
+        ------
+        ValueError
+            `lags` below 1 or not whole, or an unstable network whose response leaves the range of floats.
+
+        Examples
+        --------
+        >>> LinearRNN([[2.0]], [[0.5]], [[1.0]]).impulse_response(4).ravel()
+        array([2.  , 1.  , 0.5 , 0.25])
+        """
+        lags = as_count("lags", lags)
+        with np.errstate(over="ignore", invalid="ignore"):
+            response = self.A[..., None, :, :] @ krylov(self.W, self.B, lags)
+        if not np.isfinite(response).all():
+            raise ValueError(
+                f"lags: expected a number at which the impulse response is still finite, got {lags} "
+                f"with a spectral radius of {np.max(self.spectral_radius()):.6g}"
+            )
+        return response
+
+    def transfer(self, z):
+        r"""The transfer function :math:`\sum_k A W^k B z^k = A (I - z W)^{-1} B`.
+
+        Parameters
+        ----------
+        z : (...)
+            Real or complex, inside the disc :math:`|z| < 1/\rho(W)` where the sum converges. Its axes broadcast
+            with the batch axes of the network.
+
+        Returns
+        -------
+        (..., o, m)
+            Complex where z is.
+
+        Raises
+        ------
+        ValueError
+            A z that is not finite, or outside that disc.
+
+        Examples
+        --------
+        >>> LinearRNN([[2.0]], [[0.5]], [[1.0]]).transfer(0.8)
+        array([[3.33333333]])
+        """
+        z = np.asarray(z)
+        if z.dtype.kind not in "biufc" or not np.isfinite(z).all():
+            raise ValueError(f"z: expected finite numbers, got {z}")
+        broadcast_batch(z=z.shape, network=self.batch_shape)
+        radius = self.spectral_radius()
+        if not np.all(np.abs(z) * radius < 1):
+            raise ValueError(
+                f"z: the sum converges for |z| < {1 / np.max(radius):.6g}, got |z| = {np.abs(z).max():.6g}"
+            )
+        return self.A @ np.linalg.solve(np.eye(self.n) - z[..., None, None] * self.W, self.B)
+
+
+def loss(student, teacher, horizon=np.inf):
+    r"""The final-step loss of a student under white-noise input.
+
+    .. math:: L_T = \tfrac12 \mathbb{E} \lVert y_T - y^*_T \rVert^2
+                  = \tfrac12 \sum_{k=0}^{T-1} \lVert A W^k B - A^* W^{*k} B^* \rVert_F^2
+
+    A finite horizon takes the sum. The limit is exact: the error is the output of one network that holds both,
+    and the sum over all lags is the observability Gramian of that network, in factored form, so that the loss is
+    never negative and keeps its digits close to zero.
+
+    Parameters
+    ----------
+    student, teacher : LinearRNN
+        With the same o and m; their n may differ, and their batch axes broadcast.
+    horizon : int or inf
+        The number of steps T before the error is read.
+
+    Returns
+    -------
+    (...)
+        In squared units of the output.
+
+    Raises
+    ------
+    ValueError
+        o or m differ, batch axes do not broadcast, a horizon that is not a whole number of at least 1 or inf, or
+        an infinite one with a spectral radius of 1 or more on either side.
+
+    Examples
+    --------
+    >>> student, teacher = LinearRNN([[1.0]], [[0.0]], [[1.0]]), LinearRNN([[1.0]], [[0.5]], [[1.0]])
+    >>> [round(float(loss(student, teacher, horizon)), 6) for horizon in (1, 2, np.inf)]
+    [0.0, 0.125, 0.166667]
+    """
+    horizon = as_horizon(horizon)
+    for axis in "om":
+        if getattr(student, axis) != getattr(teacher, axis):
+            raise ValueError(
+                f"student: expected the teacher's {axis} = {getattr(teacher, axis)}, got {getattr(student, axis)}"
+            )
+    batch = broadcast_batch(student=student.batch_shape, teacher=teacher.batch_shape)
+    if horizon < np.inf:
+        gap = student.impulse_response(horizon) - teacher.impulse_response(horizon)
+        return 0.5 * (gap**2).sum(axis=(-3, -2, -1))
+    check_stable("student", student.spectral_radius())
+    check_stable("teacher", teacher.spectral_radius())
+    n, both = student.n, student.n + teacher.n
+    A, W, B = (np.zeros(batch + shape) for shape in ((student.o, both), (both, both), (both, student.m)))
+    A[..., :n], A[..., n:] = student.A, -teacher.A
+    W[..., :n, :n], W[..., n:, n:] = student.W, teacher.W
+    B[..., :n, :], B[..., n:, :] = student.B, teacher.B
+    return 0.5 * ((gramian_factor(W, A) @ B) ** 2).sum(axis=(-2, -1))
+
+
+def simulate(net, inputs):
+    r"""Run a network on given inputs: :math:`h_{t+1} = W h_t + B x_t`, :math:`y_{t+1} = A h_{t+1}`, :math:`h_0 = 0`.
+
+    Parameters
+    ----------
+    net : LinearRNN
+    inputs : (..., batch, T, m)
+        Entry ``[..., t, :]`` is :math:`x_t`, t = 0 .. T - 1. Axes before the last three broadcast with the batch
+        axes of the network: each network runs on every sequence.
+
+    Returns
+    -------
+    (..., batch, T, o)
+        Entry ``[..., t, :]`` is :math:`y_{t+1}`: the outputs start at :math:`y_1`.
+
+    Raises
+    ------
+    ValueError
+        Inputs of another shape, not finite, or an unstable network whose outputs leave the range of floats.
+
+    Examples
+    --------
+    >>> simulate(LinearRNN([[2.0]], [[0.5]], [[1.0]]), [[[1.0], [0.0], [0.0]]]).ravel()
+    array([2. , 1. , 0.5])
+    """
+    x = as_array("inputs", inputs, "batch T m", {"m": net.m})
+    broadcast_batch(net=net.batch_shape, inputs=x.shape[:-3])
+    A, W, B = (np.swapaxes(weights, -1, -2) for weights in (net.A, net.W, net.B))
+    h, outputs = np.zeros(net.n), []
+    with np.errstate(over="ignore", invalid="ignore"):
+        for t in range(x.shape[-2]):
+            h = h @ W + x[..., t, :] @ B
+            outputs.append(h @ A)
+    y = np.stack(outputs, axis=-2)
+    if not np.isfinite(y).all():
+        raise ValueError(
+            f"inputs: expected sequences on which the outputs stay finite, got T = {x.shape[-2]} "
+            f"with a spectral radius of {np.max(net.spectral_radius()):.6g}"
+        )
+    return y

@@ -1,0 +1,115 @@
+"""The form in which chapters are committed, and the command that brings them into it.
+
+`python tools/notebooks.py` executes every chapter and writes it back in that form; name chapters to do only those.
+An unchanged chapter keeps its bytes.
+"""
+
+import argparse
+import re
+import sys
+import time
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+
+import nbformat
+from nbclient import NotebookClient
+
+ROOT = Path(__file__).resolve().parent.parent
+CHAPTERS = ROOT / "chapters"
+
+METADATA = {
+    "kernelspec": {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"},
+    "language_info": {"name": "python"},
+}
+CELL_METADATA = {"tags", "mystnb"}
+IMAGES = re.compile(r"^image/")
+MACHINE_PATH = re.compile(r"(?:/home/|/root/|/Users/|/tmp/|/work/|[A-Z]:\\\\Users\\\\|site-packages|ipykernel_\d)")
+# A date with a time of day, as a log or an execution record writes it.
+TIMESTAMP = re.compile(r"\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}")
+
+
+def clean(notebook):
+    """Bring an executed notebook into the committed form, in place: text outputs only, cells counted 1 .. n."""
+    notebook.metadata = nbformat.from_dict(METADATA)
+    count = 0
+    for cell in notebook.cells:
+        cell.metadata = nbformat.from_dict({k: v for k, v in cell.metadata.items() if k in CELL_METADATA})
+        if cell.cell_type != "code":
+            cell.pop("attachments", None)
+            continue
+        count += 1
+        cell.execution_count = count
+        for output in cell.outputs:
+            if "execution_count" in output:
+                output.execution_count = count
+            if "data" in output:
+                output.data = nbformat.from_dict({k: v for k, v in output.data.items() if not IMAGES.match(k)})
+                output.metadata = nbformat.from_dict({k: v for k, v in output.metadata.items() if k in output.data or k == "scrapbook"})
+    return notebook
+
+
+def problems(notebook):
+    """List what keeps a notebook from the committed form; an empty list means that it is in it."""
+    found = []
+    if notebook.metadata != METADATA:
+        found.append("its metadata are not the book's")
+    count = 0
+    for number, cell in enumerate(notebook.cells, 1):
+        say = lambda text: found.append(f"cell {number}: {text}")  # noqa: E731
+        extra = set(cell.metadata) - CELL_METADATA
+        if extra:
+            say(f"metadata {sorted(extra)}")
+        if MACHINE_PATH.search(cell.source):
+            say("a machine's path in its source")
+        if cell.cell_type != "code":
+            continue
+        count += 1
+        if not cell.source.strip():
+            say("an empty code cell")
+        if cell.execution_count is None:
+            say("not executed")
+        elif cell.execution_count != count:
+            say(f"counted {cell.execution_count}, expected {count}")
+        for output in cell.outputs:
+            if output.output_type == "error":
+                say(f"fails with {output.ename}")
+            if output.get("name") == "stderr":
+                say("writes to stderr")
+            if any(IMAGES.match(kind) for kind in output.get("data", {})):
+                say("an image among its outputs")
+            text = str(output.get("text", "")) + str(output.get("data", ""))
+            if MACHINE_PATH.search(text):
+                say("a machine's path among its outputs")
+            if TIMESTAMP.search(text):
+                say("a timestamp among its outputs")
+    return found
+
+
+def refresh(path):
+    """Execute and clean one chapter; return the seconds it took and whether its bytes changed."""
+    before = path.read_bytes()
+    notebook = nbformat.reads(before.decode("utf-8"), as_version=4)
+    start = time.perf_counter()
+    NotebookClient(
+        notebook, kernel_name="python3", timeout=300, record_timing=False, resources={"metadata": {"path": path.parent}}
+    ).execute()
+    seconds = time.perf_counter() - start
+    after = (nbformat.writes(clean(notebook)).rstrip("\n") + "\n").encode("utf-8")
+    if after != before:
+        path.write_bytes(after)
+    return seconds, after != before
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("chapters", nargs="*", type=Path, help="notebooks; all of chapters/ unless named")
+    paths = parser.parse_args().chapters or sorted(CHAPTERS.glob("*.ipynb"))
+    with ProcessPoolExecutor(2) as pool:
+        runs = [(path, pool.submit(refresh, path)) for path in paths]
+        for path, run in runs:
+            seconds, changed = run.result()
+            print(f"{path.name}: {seconds:.1f} s, {'refreshed' if changed else 'unchanged'}", flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
