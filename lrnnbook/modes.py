@@ -178,7 +178,7 @@ def read_modes(net, U, V):
     Returns
     -------
     Mode
-        Shape (..., k). A mode whose input does not arrive, :math:`B v_i = 0`, has a = b = w = 0.
+        Shape (..., k). A mode whose input does not arrive, :math:`B v_i = 0` to rounding, has a = b = w = 0.
 
     Raises
     ------
@@ -219,8 +219,12 @@ def alignment(net, U, V, R=None):
         \text{feedback}_i = \frac{u_i^\top R A^\top u_i}{\lVert R^\top u_i \rVert \lVert A^\top u_i \rVert}.
 
     The first is ±1 when the readout listens where the input arrives, the second when that direction is an
-    eigenvector of both :math:`W` and :math:`W^\top`, the third when errors are sent back along the readout. The signs
-    are those of ab, w and ra. A cosine with a zero vector has no direction to compare and counts as 0.
+    eigenvector of both :math:`W` and :math:`W^\top` with an eigenvalue other than 0, the third when errors are sent
+    back along the readout. The signs are those of ab, w and ra. A cosine with a vector that is zero to rounding has no
+    direction to compare and counts as 0.
+
+    If all are ±1 and the :math:`p_i` are orthogonal to each other, which they must be where the w differ, the network
+    is aligned as far as U and V see it.
 
     Parameters
     ----------
@@ -249,28 +253,36 @@ def alignment(net, U, V, R=None):
     array([ 1., -1.])
     """
     U, V, P = _hidden_directions(net, U, V)
-    read = np.swapaxes(net.A, -1, -2) @ U
-    onward, back = net.W @ P, np.swapaxes(net.W, -1, -2) @ P
+    AT, WT = np.swapaxes(net.A, -1, -2), np.swapaxes(net.W, -1, -2)
+    read, onward, back = AT @ U, net.W @ P, WT @ P
     reach = np.maximum(np.linalg.norm(onward, axis=-2), np.linalg.norm(back, axis=-2))
     feedback = None
     if R is not None:
-        R = as_array("R", R, "o n", {"o": net.o, "n": net.n})
-        sent = np.swapaxes(R, -1, -2) @ U
-        feedback = _cosine(sent, read)
-    return Alignment(_cosine(read, P), _divide((P * onward).sum(axis=-2), reach), feedback)
+        RT = np.swapaxes(as_array("R", R, "o n", {"o": net.o, "n": net.n}), -1, -2)
+        feedback = (_unit(RT @ U, RT) * _unit(read, AT)).sum(axis=-2)
+    return Alignment(
+        input_output=(_unit(read, AT) * P).sum(axis=-2),
+        recurrent=_divide((P * onward).sum(axis=-2), reach, _size(net.W)[..., 0, :]),
+        feedback=feedback,
+    )
 
 
 def _hidden_directions(net, U, V):
     sizes = {"o": net.o, "m": net.m}
     U = _directions("U", U, sizes, "o k")
     V = _directions("V", V, sizes, "m k")
-    arriving = net.B @ V
-    return U, V, _divide(arriving, np.linalg.norm(arriving, axis=-2, keepdims=True))
+    return U, V, _unit(net.B @ V, net.B)
 
 
-def _cosine(x, y):
-    return _divide((x * y).sum(axis=-2), np.linalg.norm(x, axis=-2) * np.linalg.norm(y, axis=-2))
+def _unit(vectors, matrix):
+    """The columns at length 1; those that are zero to the rounding of the matrix they come from, at length 0."""
+    return _divide(vectors, np.linalg.norm(vectors, axis=-2, keepdims=True), _size(matrix))
 
 
-def _divide(value, length):
-    return np.divide(value, length, out=np.zeros(np.broadcast_shapes(value.shape, length.shape)), where=length > 0)
+def _divide(value, length, size):
+    shape = np.broadcast_shapes(value.shape, length.shape, size.shape)
+    return np.divide(value, length, out=np.zeros(shape), where=length > 1e-12 * size)
+
+
+def _size(matrix):
+    return np.linalg.norm(matrix, axis=(-2, -1), keepdims=True)

@@ -236,12 +236,13 @@ def simulate(net, inputs):
     x = as_array("inputs", inputs, "batch T m", {"m": net.m})
     broadcast_batch(net=net.batch_shape, inputs=x.shape[:-3])
     A, W, B = (np.swapaxes(weights, -1, -2) for weights in (net.A, net.W, net.B))
-    h, outputs = np.zeros(net.n), []
     with np.errstate(over="ignore", invalid="ignore"):
-        for t in range(x.shape[-2]):
-            h = h @ W + x[..., t, :] @ B
-            outputs.append(h @ A)
-    y = np.stack(outputs, axis=-2)
+        drive = np.moveaxis(x @ B, -2, 0)  # B x_t, time first
+        h, states = np.zeros((1, net.n)), []
+        for t in range(len(drive)):
+            h = h @ W + drive[t]
+            states.append(h)
+        y = np.stack(states, axis=-2) @ A
     if not np.isfinite(y).all():
         raise ValueError(
             f"inputs: expected sequences on which the outputs stay finite, got T = {x.shape[-2]} "
