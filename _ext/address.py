@@ -5,21 +5,29 @@ chapters (main unless set). Without the first, the book has no repository link a
 """
 
 import os
+import re
 
+from sphinx.errors import ConfigError
+
+FORM = r"https://[^/]*(github|gitlab|bitbucket)[^/]*(/[\w.-]+){2,}"
 BINDER = "https://mybinder.org"
 COLAB = "https://colab.research.google.com"
 
 
 def use_address(app, config):
-    address = os.environ.get("BOOK_REPOSITORY", "").rstrip("/")
+    address = os.environ.get("BOOK_REPOSITORY", "").rstrip("/").removesuffix(".git")
     if not address:
         return
-    options = config.html_theme_options
-    options.update(
+    if not re.fullmatch(FORM, address):
+        raise ConfigError(f"BOOK_REPOSITORY: got {address!r}, need one like https://github.com/OWNER/NAME")
+    launch = {"notebook_interface": "jupyterlab", "binderhub_url": BINDER}
+    if address.startswith("https://github.com/"):
+        launch["colab_url"] = COLAB  # which opens notebooks from nowhere else
+    config.html_theme_options.update(
         repository_url=address,
-        repository_branch=os.environ.get("BOOK_BRANCH", "main"),
+        repository_branch=os.environ.get("BOOK_BRANCH") or "main",
         use_repository_button=True,
-        launch_buttons={"notebook_interface": "jupyterlab", "binderhub_url": BINDER, "colab_url": COLAB},
+        launch_buttons=launch,
     )
 
 

@@ -6,6 +6,7 @@ The names below are the package; the book derives what each of them computes.
 from .modes import Alignment, Mode, aligned_network, alignment, mode_loss, read_modes
 from .networks import LinearRNN, loss, simulate
 from .plotting import RULES, TARGET, use_style
+from .rules import BPTT, RFLO, EProp, TruncatedBPTT, Update
 
 __all__ = [
     "LinearRNN",
@@ -17,6 +18,11 @@ __all__ = [
     "read_modes",
     "Alignment",
     "alignment",
+    "Update",
+    "BPTT",
+    "TruncatedBPTT",
+    "RFLO",
+    "EProp",
     "RULES",
     "TARGET",
     "use_style",

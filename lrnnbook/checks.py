@@ -35,9 +35,10 @@ def as_array(name, value, core, sizes):
     expected = "(" + ", ".join(["...", *axes]) + ")"
     try:
         raw = np.asarray(value)
-        if np.iscomplexobj(raw):
+        if raw.dtype.kind not in "biuf":
             raise TypeError
-        array = np.array(raw, dtype=float)
+        with np.errstate(over="ignore"):
+            array = np.array(raw, dtype=float)
     except (TypeError, ValueError):
         raise ValueError(f"{name}: expected real numbers of shape {expected}, got {value!r}") from None
     seen = dict(sizes)
@@ -126,6 +127,20 @@ def check_orthonormal(name, matrix):
     --------
     >>> check_orthonormal("U", np.eye(3)[:, :2])
     """
-    gap = np.abs(np.swapaxes(matrix, -1, -2) @ matrix - np.eye(matrix.shape[-1])).max()
-    if gap > 1e-8:
+    with np.errstate(over="ignore", invalid="ignore"):
+        gap = np.abs(np.swapaxes(matrix, -1, -2) @ matrix - np.eye(matrix.shape[-1])).max(initial=0)
+    if not gap <= 1e-8:
         raise ValueError(f"{name}: expected orthonormal columns, got columns whose inner products are off by {gap:.2g}")
+
+
+def finite(name, value):
+    """Return `value`; raise ValueError where it has left the range of floats.
+
+    Examples
+    --------
+    >>> finite("horizon", 2.0)
+    2.0
+    """
+    if not np.isfinite(value).all():
+        raise ValueError(f"{name}: expected one at which the loss is within the range of floats, got one beyond it")
+    return value

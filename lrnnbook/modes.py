@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .checks import as_array, as_horizon, broadcast_batch, check_orthonormal, check_stable
+from .checks import as_array, as_horizon, broadcast_batch, check_orthonormal, check_stable, finite
 from .networks import LinearRNN
 
 
@@ -94,13 +94,16 @@ def mode_loss(mode, target, horizon=np.inf):
     (a, b, w), (a_, b_, w_) = mode, target
     if horizon < np.inf:
         k = np.arange(horizon)
-        gap = (a * b)[..., None] * w[..., None] ** k - (a_ * b_)[..., None] * w_[..., None] ** k
-        return 0.5 * (gap**2).sum(axis=-1)
+        with np.errstate(over="ignore", invalid="ignore"):
+            gap = (a * b)[..., None] * w[..., None] ** k - (a_ * b_)[..., None] * w_[..., None] ** k
+            return finite("horizon", 0.5 * (gap**2).sum(axis=-1))
     check_stable("mode", np.abs(w))
     check_stable("target", np.abs(w_))
-    readout = (a * b - a_ * b_ * (1 - w**2) / (1 - w * w_)) ** 2 / (1 - w**2)
-    memory = (a_ * b_ * (w - w_)) ** 2 / ((1 - w_**2) * (1 - w * w_) ** 2)
-    return 0.5 * (readout + memory)
+    with np.errstate(over="ignore", invalid="ignore"):
+        own, targets = (1 - w) * (1 + w), (1 - w_) * (1 + w_)
+        readout = (a * b - a_ * b_ * own / (1 - w * w_)) ** 2 / own
+        memory = (a_ * b_ * (w - w_)) ** 2 / (targets * (1 - w * w_) ** 2)
+        return finite("horizon", 0.5 * (readout + memory))
 
 
 def _directions(name, matrix, sizes, core):
@@ -152,6 +155,7 @@ def aligned_network(modes, U, V, P):
             raise ValueError(f"{name}: expected at least {k} columns, one a mode, got {matrix.shape}")
         matrices[name] = matrix[..., :k]
     U, V, P = matrices.values()
+    broadcast_batch(modes=modes.shape[:-1], **{name: matrix.shape[:-2] for name, matrix in matrices.items()})
     VT, PT = np.swapaxes(V, -1, -2), np.swapaxes(P, -1, -2)
     a, b, w = (value[..., None, :] for value in modes)
     return LinearRNN(A=(U * a) @ PT, W=(P * w) @ PT, B=(P * b) @ VT)
@@ -252,37 +256,36 @@ def alignment(net, U, V, R=None):
     >>> alignment(net, np.eye(2), np.eye(2)).recurrent
     array([ 1., -1.])
     """
-    U, V, P = _hidden_directions(net, U, V)
-    AT, WT = np.swapaxes(net.A, -1, -2), np.swapaxes(net.W, -1, -2)
-    read, onward, back = AT @ U, net.W @ P, WT @ P
-    reach = np.maximum(np.linalg.norm(onward, axis=-2), np.linalg.norm(back, axis=-2))
-    feedback = None
     if R is not None:
-        RT = np.swapaxes(as_array("R", R, "o n", {"o": net.o, "n": net.n}), -1, -2)
-        feedback = (_unit(RT @ U, RT) * _unit(read, AT)).sum(axis=-2)
+        R = as_array("R", R, "o n", {"o": net.o, "n": net.n})
+    U, V, P = _hidden_directions(net, U, V, R)
+    AT, WT = np.swapaxes(net.A, -1, -2), np.swapaxes(net.W, -1, -2)
+    read = _images(AT, U)
+    onward, back = _cosine(_images(net.W, P), P), _cosine(_images(WT, P), P)
     return Alignment(
-        input_output=(_unit(read, AT) * P).sum(axis=-2),
-        recurrent=_divide((P * onward).sum(axis=-2), reach, _size(net.W)[..., 0, :]),
-        feedback=feedback,
+        input_output=_cosine(read, P),
+        recurrent=np.where(np.abs(onward) < np.abs(back), onward, back),
+        feedback=None if R is None else _cosine(_images(np.swapaxes(R, -1, -2), U), read),
     )
 
 
-def _hidden_directions(net, U, V):
+def _hidden_directions(net, U, V, R=None):
     sizes = {"o": net.o, "m": net.m}
     U = _directions("U", U, sizes, "o k")
     V = _directions("V", V, sizes, "m k")
-    return U, V, _unit(net.B @ V, net.B)
+    parts = {"net": net.batch_shape, "U": U.shape[:-2], "V": V.shape[:-2]}
+    batch = broadcast_batch(**parts, **({} if R is None else {"R": R.shape[:-2]}))
+    return tuple(np.broadcast_to(columns, batch + columns.shape[-2:]) for columns in (U, V, _images(net.B, V)))
 
 
-def _unit(vectors, matrix):
-    """The columns at length 1; those that are zero to the rounding of the matrix they come from, at length 0."""
-    return _divide(vectors, np.linalg.norm(vectors, axis=-2, keepdims=True), _size(matrix))
+def _images(matrix, columns):
+    """Where a matrix takes unit columns, at length 1; at length 0 what is zero to the rounding of the matrix."""
+    largest = np.abs(matrix).max(axis=(-2, -1), keepdims=True)
+    # Divided by the largest entry first, so that no square leaves the range of floats.
+    images = np.divide(matrix, largest, out=np.zeros_like(matrix), where=largest > 0) @ columns
+    length = np.linalg.norm(images, axis=-2, keepdims=True)
+    return np.divide(images, length, out=np.zeros_like(images), where=length > 1e-12)
 
 
-def _divide(value, length, size):
-    shape = np.broadcast_shapes(value.shape, length.shape, size.shape)
-    return np.divide(value, length, out=np.zeros(shape), where=length > 1e-12 * size)
-
-
-def _size(matrix):
-    return np.linalg.norm(matrix, axis=(-2, -1), keepdims=True)
+def _cosine(x, y):
+    return np.clip((x * y).sum(axis=-2), -1, 1)

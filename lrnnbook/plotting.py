@@ -1,7 +1,8 @@
 """The book's figure style, and the one colour, line and marker that each rule has everywhere."""
 
+import sys
+
 import matplotlib as mpl
-from matplotlib_inline.backend_inline import set_matplotlib_formats
 
 # Okabe and Ito's colours, told apart by colour-blind readers; the dashes tell them apart in grey.
 RULES = {
@@ -23,7 +24,10 @@ def use_style():
     >>> RULES["RFLO"]["color"]
     '#D55E00'
     """
-    set_matplotlib_formats("svg")
+    if "IPython" in sys.modules:  # in a notebook
+        from matplotlib_inline.backend_inline import set_matplotlib_formats
+
+        set_matplotlib_formats("svg")
     mpl.rcParams.update(
         {
             "figure.figsize": (6.4, 3.6),

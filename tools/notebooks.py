@@ -23,7 +23,7 @@ METADATA = {
 }
 CELL_METADATA = {"tags", "mystnb"}
 IMAGES = re.compile(r"^image/")
-MACHINE_PATH = re.compile(r"(?:/home/|/root/|/Users/|/tmp/|/work/|[A-Z]:\\\\Users\\\\|site-packages|ipykernel_\d)")
+MACHINE_PATH = re.compile(r"(?:/home/|/root/|/Users/|/tmp/|/work/|/var/folders/|[A-Z]:\\+Users\\|site-packages|ipykernel_\d)")
 # A date with a time of day, as a log or an execution record writes it.
 TIMESTAMP = re.compile(r"\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}")
 

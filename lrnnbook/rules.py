@@ -1,0 +1,558 @@
+r"""The learning rules: what each sends back, and the three forms in which it can be run.
+
+The rules differ in one thing. At horizon T the error :math:`e_T` is sent back over l steps by a matrix
+:math:`M_l^\top`, and meets there what the network held at that time:
+
+.. math::
+
+    \Delta A = \mathbb{E}[e_T h_T^\top], \qquad
+    \Delta W = \sum_{l=0}^{T-1} M_l^\top\, \mathbb{E}[e_T h_{T-1-l}^\top], \qquad
+    \Delta B = \sum_{l=0}^{T-1} M_l^\top\, \mathbb{E}[e_T x_{T-1-l}^\top].
+
+BPTT sends back :math:`(W^l)^\top A^\top` and is the gradient; truncated BPTT only the first of these; RFLO
+:math:`\hat w^l R^\top` and e-prop :math:`\mathrm{diag}(W)^l R^\top`. Every rule is used as
+:math:`\theta \leftarrow \theta - \eta\, \Delta\theta`.
+"""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from .checks import as_array, as_count, as_horizon, broadcast_batch, check_stable
+from .modes import Mode
+from .stein import gramians, krylov, squares, stein_partial
+
+
+class Update(NamedTuple):
+    r"""What a rule subtracts, times the learning rate, from the weights of the same name; of the weights' shapes."""
+
+    A: np.ndarray
+    W: np.ndarray
+    B: np.ndarray
+
+
+class Rule:
+    """What the rules share. A rule says what it sends back, per lag and in total, and how it runs on data and modes."""
+
+    def update(self, student, teacher, horizon=np.inf):
+        r"""The expected update over white-noise input.
+
+        With :math:`K_k` the impulse response and :math:`G_k = K_k - K^*_k`, the expectations are
+
+        .. math::
+
+            \mathbb{E}[e_T x_{T-1-l}^\top] = G_l, \qquad
+            \mathbb{E}[e_T h_{T-1-l}^\top] = \sum_{j=0}^{T-2-l} G_{l+1+j} (W^j B)^\top, \qquad
+            \mathbb{E}[e_T h_T^\top] = \sum_{j=0}^{T-1} G_j (W^j B)^\top
+
+        and a finite horizon takes these sums as they stand. In the limit they are
+
+        .. math::
+
+            \Delta A &= A P - A^* P_*, \\
+            \Delta W &= Y W P + Y_* W^* P_*, \\
+            \Delta B &= Y B + Y_* B^*,
+
+        with the Gramians :math:`P = \sum_k W^k B B^\top W^{k\top}` and
+        :math:`P_* = \sum_k W^{*k} B^* B^\top W^{k\top}`, and with what the rule sends back in total,
+        :math:`Y = \sum_l M_l^\top A W^l` and :math:`Y_* = -\sum_l M_l^\top A^* W^{*l}`.
+
+        Parameters
+        ----------
+        student, teacher : LinearRNN
+            With the same o and m; their n may differ, and their batch axes broadcast.
+        horizon : int or inf
+            The number of steps T before the error is read. A finite one holds :math:`T^2 o m` numbers a network.
+
+        Returns
+        -------
+        Update
+            Of the shapes of the student's weights, with the batch axes of student, teacher and rule.
+
+        Raises
+        ------
+        ValueError
+            o or m differ, feedback that does not fit the student, batch axes that do not broadcast, a horizon that is
+            not a whole number of at least 1 or inf, an infinite one with a spectral radius of 1 or more on either
+            side, or one at which the update leaves the range of floats.
+
+        Examples
+        --------
+        >>> from lrnnbook import LinearRNN
+        >>> student, teacher = LinearRNN([[1.0]], [[0.5]], [[1.0]]), LinearRNN([[1.0]], [[0.0]], [[1.0]])
+        >>> BPTT().update(student, teacher).W.round(6)
+        array([[0.888889]])
+        """
+        horizon = as_horizon(horizon)
+        for axis in "om":
+            if getattr(student, axis) != getattr(teacher, axis):
+                raise ValueError(
+                    f"student: expected the teacher's {axis} = {getattr(teacher, axis)}, got {getattr(student, axis)}"
+                )
+        batch = broadcast_batch(student=student.batch_shape, teacher=teacher.batch_shape, **self._batches(student))
+        with np.errstate(over="ignore", invalid="ignore"):
+            if horizon == np.inf:
+                update = self._limit(student, teacher)
+            else:
+                update = self._finite(student, teacher, horizon)
+        if not all(np.isfinite(delta).all() for delta in update):
+            raise ValueError(
+                f"horizon: expected one at which the update is still finite, got {horizon} with a spectral radius "
+                f"of {max(np.max(net.spectral_radius()) for net in (student, teacher)):.6g}"
+            )
+        return _fill(update, student, batch)
+
+    def _finite(self, student, teacher, T):
+        h = krylov(student.W, student.B, T)  # W^k B, k = 0 .. T - 1
+        G = student.A[..., None, :, :] @ h - teacher.impulse_response(T)
+        sent = self._sent(student, T)  # M_l^T, l = 0 .. T - 1 or fewer
+        lags = sent.shape[-3]
+        # ahead[l, j] = G[l + 1 + j], which is zero from lag T on: h_0 = 0.
+        padded = np.concatenate([G, np.zeros_like(G)], axis=-3)
+        ahead = padded[..., np.arange(lags)[:, None] + 1 + np.arange(T), :, :]
+        error_h = _sum_of_products(ahead, _T(h)[..., None, :, :, :])  # E[e_T h_{T-1-l}^T], l = 0 .. lags - 1
+        error_x = G[..., :lags, :, :]  # E[e_T x_{T-1-l}^T]
+        return Update(
+            A=_sum_of_products(G, _T(h)), W=_sum_of_products(sent, error_h), B=_sum_of_products(sent, error_x)
+        )
+
+    def _limit(self, student, teacher):
+        A, W, B = student.A, student.W, student.B
+        A_, W_, B_ = teacher.A, teacher.W, teacher.B
+        powers, powers_ = squares(student=W, teacher=W_)
+        P, P_ = gramians(powers, B, powers_, B_)
+        Y, Y_ = self._sent_in_total(student, teacher, powers, powers_)
+        return Update(A=A @ P - A_ @ P_, W=Y @ W @ P + Y_ @ W_ @ P_, B=Y @ B + Y_ @ B_)
+
+    def sampled_update(self, student, inputs, targets):
+        r"""The update from data, as a network would run the rule: no teacher weights, no closed forms.
+
+        The network runs on each sequence, the error :math:`e_T = y_T - y^*_T` is read at its end, and the update is
+        averaged over the sequences. Its expectation over white-noise input is :meth:`update` at horizon T.
+
+        Parameters
+        ----------
+        student : LinearRNN
+        inputs : (..., batch, T, m)
+            Entry ``[..., t, :]`` is :math:`x_t`, t = 0 .. T - 1. Axes before the last three broadcast with the batch
+            axes of student and rule: each network runs on every sequence.
+        targets : (..., batch, o)
+            The teacher's last output :math:`y^*_T` on each sequence.
+
+        Returns
+        -------
+        Update
+            Of the shapes of the student's weights, with the broadcast batch axes.
+
+        Raises
+        ------
+        ValueError
+            Arrays that do not fit the student or each other, feedback that does not fit the student, or sequences on
+            which an unstable network leaves the range of floats.
+
+        Examples
+        --------
+        >>> from lrnnbook import LinearRNN
+        >>> student = LinearRNN([[1.0]], [[0.5]], [[1.0]])
+        >>> BPTT().sampled_update(student, inputs=[[[1.0], [0.0]]], targets=[[0.0]])
+        Update(A=array([[0.25]]), W=array([[0.5]]), B=array([[0.25]]))
+        """
+        sizes = {"o": student.o, "m": student.m}
+        x = as_array("inputs", inputs, "batch T m", sizes)
+        y = as_array("targets", targets, "batch o", sizes)
+        batch = broadcast_batch(
+            student=student.batch_shape, inputs=x.shape[:-3], targets=y.shape[:-2], **self._batches(student)
+        )
+        x = np.moveaxis(np.broadcast_to(x, batch + x.shape[-3:]), -2, 0)  # x[t] is (..., batch, m)
+        with np.errstate(over="ignore", invalid="ignore"):
+            update = self._run(student, x, y)
+        if not all(np.isfinite(delta).all() for delta in update):
+            raise ValueError(
+                f"inputs: expected sequences on which the update stays finite, got T = {len(x)} "
+                f"with a spectral radius of {np.max(student.spectral_radius()):.6g}"
+            )
+        return _fill(update, student, batch)
+
+    def mode_update(self, mode, target):
+        r"""The update of aligned networks, mode by mode, at an infinite horizon.
+
+        For all rules :math:`\Delta a = \dfrac{a b^2}{1-w^2} - \dfrac{a^* b^* b}{1-ww^*}`; for :math:`\Delta b` and
+        :math:`\Delta w` see the rule.
+
+        Parameters
+        ----------
+        mode, target : Mode
+            Of shapes that broadcast together, and with feedback and decay of the rule, which are scalars or arrays
+            of one number a mode here.
+
+        Returns
+        -------
+        Mode
+            Holds :math:`\Delta a, \Delta b, \Delta w`.
+
+        Raises
+        ------
+        ValueError
+            Shapes that do not broadcast, or :math:`|w| \ge 1` or :math:`|w^*| \ge 1`.
+
+        Examples
+        --------
+        >>> da, db, dw = RFLO(R=2.0, decay=0.5).mode_update(Mode(1.0, 1.0, 0.0), Mode(1.0, 2.0, 0.5))
+        >>> round(float(db), 6)
+        -3.333333
+        """
+        shapes = {name: np.shape(getattr(self, name)) for name in ("R", "decay") if hasattr(self, name)}
+        broadcast_batch(mode=mode.shape, target=target.shape, **shapes)
+        check_stable("mode", np.abs(mode.w))
+        check_stable("target", np.abs(target.w))
+        (a, b, w), (a_, b_, w_) = mode, target
+        da = a * b**2 / (1 - w**2) - a_ * b_ * b / (1 - w * w_)
+        return Mode(da, *self._mode(mode, target))
+
+    def _batches(self, student):
+        """Batch axes that the rule brings along, by name."""
+        return {}
+
+    def _sent(self, student, lags):
+        """M_l^T for l = 0 .. lags - 1, or fewer where the rest is zero: (..., lags, n, o)."""
+        raise NotImplementedError
+
+    def _sent_in_total(self, student, teacher, powers, powers_):
+        """Y and Y_*: (..., n, n) and (..., n, n of the teacher)."""
+        raise NotImplementedError
+
+    def _run(self, student, x, y):
+        """The sampled update; x[t] is x_t of all samples, (..., batch, m), and y (..., batch, o)."""
+        raise NotImplementedError
+
+    def _mode(self, mode, target):
+        """Delta b and Delta w of the modes."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class BPTT(Rule):
+    r"""Backpropagation through time: the gradient of the loss.
+
+    It sends back :math:`M_l^\top = (W^l)^\top A^\top`. In the limit what is sent back in total are two observability
+    Gramians, :math:`Y = \sum_l (W^l)^\top A^\top A W^l` and :math:`Y_* = -\sum_l (W^l)^\top A^\top A^* W^{*l}`.
+
+    On data, a forward pass that stores all states and a backward pass :math:`\delta_T = A^\top e_T`,
+    :math:`\delta_{t-1} = W^\top \delta_t` give
+
+    .. math:: \Delta W = \sum_{t=1}^{T} \delta_t h_{t-1}^\top, \qquad \Delta B = \sum_{t=1}^{T} \delta_t x_{t-1}^\top.
+
+    For modes
+
+    .. math::
+
+        \Delta b = a \left[\frac{ab}{1-w^2} - \frac{a^*b^*}{1-ww^*}\right], \qquad
+        \Delta w = ab \left[\frac{ab\,w}{(1-w^2)^2} - \frac{a^*b^*w^*}{(1-ww^*)^2}\right].
+
+    Examples
+    --------
+    >>> _, db, dw = BPTT().mode_update(Mode(2.0, 1.0, 0.5), Mode(1.0, 2.0, 0.5))
+    >>> float(db), float(dw)
+    (0.0, 0.0)
+    """
+
+    def _sent(self, student, lags):
+        return krylov(_T(student.W), _T(student.A), lags)
+
+    def _sent_in_total(self, student, teacher, powers, powers_):
+        Q, Q_ = gramians([_T(W) for W in powers], _T(student.A), [_T(W_) for W_ in powers_], _T(teacher.A))
+        return Q, -_T(Q_)
+
+    def _run(self, student, x, y):
+        return _backward_pass(student, x, y, steps=len(x))
+
+    def _mode(self, mode, target):
+        (a, b, w), (a_, b_, w_) = mode, target
+        db = a * (a * b / (1 - w**2) - a_ * b_ / (1 - w * w_))
+        dw = a * b * (a * b * w / (1 - w**2) ** 2 - a_ * b_ * w_ / (1 - w * w_) ** 2)
+        return db, dw
+
+
+@dataclass(frozen=True)
+class TruncatedBPTT(Rule):
+    r"""Truncated BPTT: the backward pass of BPTT, ended after `steps` steps (:math:`\tau` in the formulas).
+
+    It sends back :math:`M_l^\top = (W^l)^\top A^\top` for :math:`l < \tau` and nothing beyond, so that the sums over t
+    run from :math:`T - \tau + 1` to T. The states that these terms meet have still heard all of the past. One step,
+    :math:`Y = A^\top A` and :math:`Y_* = -A^\top A^*`, sends nothing through the recurrent weights; from
+    :math:`\tau = T` on the rule is BPTT.
+
+    For modes
+
+    .. math::
+
+        \Delta b &= a \left[ab\,\frac{1-w^{2\tau}}{1-w^2} - a^*b^*\,\frac{1-(ww^*)^\tau}{1-ww^*}\right], \\
+        \Delta w &= ab \left[ab\,w\,\frac{1-w^{2\tau}}{(1-w^2)^2} - a^*b^*w^*\,\frac{1-(ww^*)^\tau}{(1-ww^*)^2}\right].
+
+    Parameters
+    ----------
+    steps : int
+        At least 1.
+
+    Raises
+    ------
+    ValueError
+        `steps` below 1 or not whole.
+
+    Examples
+    --------
+    >>> mode, target = Mode(1.0, 1.0, 0.5), Mode(1.0, 1.0, 0.9)
+    >>> [round(float(rule.mode_update(mode, target).w), 3) for rule in (TruncatedBPTT(1), TruncatedBPTT(9), BPTT())]
+    [-0.97, -2.084, -2.086]
+    """
+
+    steps: int = 1
+
+    def __post_init__(self):
+        object.__setattr__(self, "steps", as_count("steps", self.steps))
+
+    def _sent(self, student, lags):
+        return krylov(_T(student.W), _T(student.A), min(self.steps, lags))
+
+    def _sent_in_total(self, student, teacher, powers, powers_):
+        AT, back = _T(student.A), [_T(W) for W in powers]
+        Y = stein_partial(back, AT @ student.A, powers, self.steps)
+        Y_ = stein_partial(back, AT @ teacher.A, powers_, self.steps)
+        return Y, -Y_
+
+    def _run(self, student, x, y):
+        return _backward_pass(student, x, y, steps=min(self.steps, len(x)))
+
+    def _mode(self, mode, target):
+        (a, b, w), (a_, b_, w_) = mode, target
+        kept, kept_ = 1 - w ** (2 * self.steps), 1 - (w * w_) ** self.steps
+        db = a * (a * b * kept / (1 - w**2) - a_ * b_ * kept_ / (1 - w * w_))
+        dw = a * b * (a * b * w * kept / (1 - w**2) ** 2 - a_ * b_ * w_ * kept_ / (1 - w * w_) ** 2)
+        return db, dw
+
+
+@dataclass(frozen=True, eq=False)
+class RFLO(Rule):
+    r"""Random-feedback local online learning: fixed feedback weights R and one fixed decay :math:`\hat w`.
+
+    It sends back :math:`M_l^\top = \hat w^l R^\top`. In the limit the sum over lags is a resolvent,
+    :math:`Y = R^\top A (I - \hat w W)^{-1}` and :math:`Y_* = -R^\top A^* (I - \hat w W^*)^{-1}`.
+
+    On data nothing runs backwards. Each unit keeps a trace of what it has received, one number for every sender:
+    :math:`p_t = \hat w p_{t-1} + h_{t-1}` of the states and :math:`q_t = \hat w q_{t-1} + x_{t-1}` of the inputs, with
+    :math:`p_0 = 0` and :math:`q_0 = 0`, and
+
+    .. math:: \Delta W = R^\top e_T\, p_T^\top, \qquad \Delta B = R^\top e_T\, q_T^\top.
+
+    For modes, with feedback r,
+
+    .. math::
+
+        \Delta b &= r \left[\frac{ab}{1-\hat w w} - \frac{a^*b^*}{1-\hat w w^*}\right], \\
+        \Delta w &= rb \left[\frac{ab\,w}{(1-w^2)(1-\hat w w)} - \frac{a^*b^*w^*}{(1-ww^*)(1-\hat w w^*)}\right].
+
+    Parameters
+    ----------
+    R : (..., o, n)
+        Feedback: from output i to hidden unit j is ``R[..., i, j]``. For :meth:`mode_update` (...), one number a mode.
+    decay : (...)
+        :math:`\hat w`, inside (-1, 1).
+
+    Raises
+    ------
+    ValueError
+        Numbers that are not real and finite, or a decay outside (-1, 1).
+
+    Examples
+    --------
+    >>> from lrnnbook import LinearRNN
+    >>> student, teacher = LinearRNN([[1.0]], [[0.5]], [[1.0]]), LinearRNN([[1.0]], [[0.0]], [[1.0]])
+    >>> RFLO(R=[[1.0]], decay=0.5).update(student, teacher).W.round(6)
+    array([[0.888889]])
+    """
+
+    R: np.ndarray
+    decay: np.ndarray
+
+    def __post_init__(self):
+        _freeze(self, "R", "decay")
+        if not np.all(np.abs(self.decay) < 1):
+            raise ValueError(f"decay: expected numbers between -1 and 1, ends excluded, got {self.decay}")
+
+    def _batches(self, student):
+        return {"R": _feedback(self.R, student).shape[:-2], "decay": self.decay.shape}
+
+    def _sent(self, student, lags):
+        decays = self.decay[..., None] ** np.arange(lags)
+        return decays[..., None, None] * _T(self.R)[..., None, :, :]
+
+    def _sent_in_total(self, student, teacher, powers, powers_):
+        def filtered(net):  # A (I - w W)^-1, w the decay
+            return _T(np.linalg.solve(np.eye(net.n) - self.decay[..., None, None] * _T(net.W), _T(net.A)))
+
+        return _T(self.R) @ filtered(student), -_T(self.R) @ filtered(teacher)
+
+    def _run(self, student, x, y):
+        W, B, decay = _T(student.W), _T(student.B), self.decay[..., None, None]
+        h = p = np.zeros(x.shape[1:-1] + (student.n,))
+        q = np.zeros(x.shape[1:])
+        for x_t in x:
+            p = decay * p + h
+            q = decay * q + x_t
+            h = h @ W + x_t @ B
+        e = h @ _T(student.A) - y
+        sent = e @ self.R
+        return Update(A=_mean_outer(e, h), W=_mean_outer(sent, p), B=_mean_outer(sent, q))
+
+    def _mode(self, mode, target):
+        (a, b, w), (a_, b_, w_), r, decay = mode, target, self.R, self.decay
+        db = r * (a * b / (1 - decay * w) - a_ * b_ / (1 - decay * w_))
+        dw = r * b * (
+            a * b * w / ((1 - w**2) * (1 - decay * w)) - a_ * b_ * w_ / ((1 - w * w_) * (1 - decay * w_))
+        )
+        return db, dw
+
+
+@dataclass(frozen=True, eq=False)
+class EProp(Rule):
+    r"""e-prop: fixed feedback weights R, and the current diagonal of W as the decay, one a unit.
+
+    It sends back :math:`M_l^\top = D^l R^\top` with :math:`D = \mathrm{diag}(W)`, taken anew from the student at every
+    call. In the limit :math:`Y = \sum_l D^l R^\top A W^l`, whose row i is row i of :math:`R^\top A` times
+    :math:`(I - W_{ii} W)^{-1}`, and :math:`Y_* = -\sum_l D^l R^\top A^* W^{*l}`. The sums converge where
+    :math:`|W_{ii}| \rho(W)` and :math:`|W_{ii}| \rho(W^*)` are below 1 for every i; a diagonal entry can exceed the
+    spectral radius, and 1.
+
+    On data nothing runs backwards. Each synapse keeps a trace, since each unit forgets at its own pace:
+    :math:`p_{ij} \leftarrow W_{ii} p_{ij} + h_{j,t-1}` and :math:`q_{ij} \leftarrow W_{ii} q_{ij} + x_{j,t-1}`, and
+
+    .. math:: \Delta W_{ij} = (R^\top e_T)_i\, p_{ij}, \qquad \Delta B_{ij} = (R^\top e_T)_i\, q_{ij}.
+
+    The diagonal of an aligned :math:`W = P \bar W P^\top` is that of its modes only where P is a signed permutation:
+    hidden units are modes. There
+
+    .. math::
+
+        \Delta b = r \left[\frac{ab}{1-w^2} - \frac{a^*b^*}{1-ww^*}\right], \qquad
+        \Delta w = rb \left[\frac{ab\,w}{(1-w^2)^2} - \frac{a^*b^*w^*}{(1-ww^*)^2}\right],
+
+    and with any other P e-prop mixes the modes and :meth:`mode_update` says nothing about it.
+
+    Parameters
+    ----------
+    R : (..., o, n)
+        Feedback: from output i to hidden unit j is ``R[..., i, j]``. For :meth:`mode_update` (...), one number a mode.
+
+    Raises
+    ------
+    ValueError
+        Numbers that are not real and finite.
+
+    Examples
+    --------
+    >>> from lrnnbook import LinearRNN
+    >>> student, teacher = LinearRNN([[1.0]], [[0.5]], [[1.0]]), LinearRNN([[1.0]], [[0.0]], [[1.0]])
+    >>> EProp(R=[[1.0]]).update(student, teacher).W.round(6)
+    array([[0.888889]])
+    """
+
+    R: np.ndarray
+
+    def __post_init__(self):
+        _freeze(self, "R")
+
+    def _batches(self, student):
+        return {"R": _feedback(self.R, student).shape[:-2]}
+
+    def _sent(self, student, lags):
+        decays = _diagonal(student.W)[..., None, :] ** np.arange(lags)[:, None]
+        return decays[..., None] * _T(self.R)[..., None, :, :]
+
+    def _sent_in_total(self, student, teacher, powers, powers_):
+        # D^l X F^l = (D / c)^l X (c F)^l: with c the largest decay above 1, only one of the factors can grow.
+        D = _diagonal(student.W)[..., None]
+        c = np.maximum(1, np.abs(D).max(axis=-2, keepdims=True))
+        radius = np.maximum(student.spectral_radius(), teacher.spectral_radius()) if np.any(c > 1) else 0
+        if not np.all(c[..., 0, 0] * radius < 1):
+            raise ValueError(
+                "student: an infinite horizon needs the largest |W_ii| times either spectral radius below 1 for "
+                f"e-prop, got {np.max(c[..., 0, 0] * radius):.6g}"
+            )
+        powers, powers_ = squares(np.finfo(float).eps, student=c * student.W, teacher=c * teacher.W)
+        Y, Y_ = _T(self.R) @ student.A, -_T(self.R) @ teacher.A
+        D = D / c
+        for W, W_ in zip(powers, powers_):
+            Y, Y_, D = Y + D * (Y @ W), Y_ + D * (Y_ @ W_), D**2
+        return Y, Y_
+
+    def _run(self, student, x, y):
+        W, B, D = _T(student.W), _T(student.B), _diagonal(student.W)[..., None, :, None]
+        h = np.zeros(x.shape[1:-1] + (student.n,))
+        p = np.zeros(h.shape + (student.n,))
+        q = np.zeros(h.shape + (student.m,))
+        for x_t in x:
+            p = D * p + h[..., None, :]
+            q = D * q + x_t[..., None, :]
+            h = h @ W + x_t @ B
+        e = h @ _T(student.A) - y
+        sent = (e @ self.R)[..., None]
+        return Update(A=_mean_outer(e, h), W=(sent * p).mean(axis=-3), B=(sent * q).mean(axis=-3))
+
+    def _mode(self, mode, target):
+        (a, b, w), (a_, b_, w_), r = mode, target, self.R
+        db = r * (a * b / (1 - w**2) - a_ * b_ / (1 - w * w_))
+        dw = r * b * (a * b * w / (1 - w**2) ** 2 - a_ * b_ * w_ / (1 - w * w_) ** 2)
+        return db, dw
+
+
+def _backward_pass(student, x, y, steps):
+    T, W, B = len(x), _T(student.W), _T(student.B)
+    h = [np.zeros(x.shape[1:-1] + (student.n,))]  # h_0, and then every state
+    for x_t in x:
+        h.append(h[-1] @ W + x_t @ B)
+    e = h[T] @ _T(student.A) - y
+    delta, dW, dB = e @ student.A / e.shape[-2], 0, 0  # delta_T in rows, a sequence each, with its share of the mean
+    for t in range(T, T - steps, -1):
+        dW = dW + _T(delta) @ h[t - 1]
+        dB = dB + _T(delta) @ x[t - 1]
+        delta = delta @ student.W  # delta_{t-1}
+    return Update(A=_mean_outer(e, h[T]), W=dW, B=dB)
+
+
+def _mean_outer(left, right):
+    """The mean over samples of left right^T: (..., samples, p), (..., samples, q) -> (..., p, q)."""
+    return _T(left) @ right / left.shape[-2]
+
+
+def _sum_of_products(X, Y):
+    """The sum over k of X_k Y_k: (..., k, p, q), (..., k, q, r) -> (..., p, r)."""
+    X = np.moveaxis(X, -3, -2)
+    return X.reshape(X.shape[:-2] + (-1,)) @ Y.reshape(Y.shape[:-3] + (-1, Y.shape[-1]))
+
+
+def _fill(update, student, batch):
+    """Repeat the deltas along the batch axes that they do not depend on."""
+    shapes = (batch + weights.shape[-2:] for weights in (student.A, student.W, student.B))
+    return Update(*(
+        delta if delta.shape == shape else np.broadcast_to(delta, shape).copy() for delta, shape in zip(update, shapes)
+    ))
+
+
+def _freeze(rule, *names):
+    for name in names:
+        value = as_array(name, getattr(rule, name), "", {})
+        value.setflags(write=False)
+        object.__setattr__(rule, name, value)
+
+
+def _feedback(R, student):
+    return as_array("R", R, "o n", {"o": student.o, "n": student.n})
+
+
+def _diagonal(W):
+    return np.diagonal(W, axis1=-2, axis2=-1)
+
+
+def _T(matrix):
+    return np.swapaxes(matrix, -1, -2)
