@@ -3,10 +3,12 @@
 The names below are the package; the book derives what each of them computes.
 """
 
+from .flow import Trajectory, integrate
 from .modes import Alignment, Mode, aligned_network, alignment, mode_loss, read_modes
 from .networks import LinearRNN, loss, simulate
 from .plotting import RULES, TARGET, use_style
 from .rules import BPTT, RFLO, EProp, TruncatedBPTT, Update
+from .stability import decay_rates, jacobian, optimal_mode
 
 __all__ = [
     "LinearRNN",
@@ -23,6 +25,11 @@ __all__ = [
     "TruncatedBPTT",
     "RFLO",
     "EProp",
+    "Trajectory",
+    "integrate",
+    "optimal_mode",
+    "jacobian",
+    "decay_rates",
     "RULES",
     "TARGET",
     "use_style",

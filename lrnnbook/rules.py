@@ -14,7 +14,7 @@ BPTT sends back :math:`(W^l)^\top A^\top` and is the gradient; truncated BPTT on
 :math:`\theta \leftarrow \theta - \eta\, \Delta\theta`.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -38,25 +38,25 @@ class Rule:
     def update(self, student, teacher, horizon=np.inf):
         r"""The expected update over white-noise input.
 
-        With :math:`K_k` the impulse response and :math:`G_k = K_k - K^*_k`, the expectations are
+        With :math:`K_k` the impulse response and :math:`D_k = K_k - K^*_k`, the expectations are
 
         .. math::
 
-            \mathbb{E}[e_T x_{T-1-l}^\top] = G_l, \qquad
-            \mathbb{E}[e_T h_{T-1-l}^\top] = \sum_{j=0}^{T-2-l} G_{l+1+j} (W^j B)^\top, \qquad
-            \mathbb{E}[e_T h_T^\top] = \sum_{j=0}^{T-1} G_j (W^j B)^\top
+            \mathbb{E}[e_T x_{T-1-l}^\top] = D_l, \qquad
+            \mathbb{E}[e_T h_{T-1-l}^\top] = \sum_{j=0}^{T-2-l} D_{l+1+j} (W^j B)^\top, \qquad
+            \mathbb{E}[e_T h_T^\top] = \sum_{j=0}^{T-1} D_j (W^j B)^\top
 
         and a finite horizon takes these sums as they stand. In the limit they are
 
         .. math::
 
-            \Delta A &= A P - A^* P_*, \\
-            \Delta W &= Y W P + Y_* W^* P_*, \\
-            \Delta B &= Y B + Y_* B^*,
+            \Delta A &= A \Pi_{11} - A^* \Pi_{21}, \\
+            \Delta W &= Y_1 W \Pi_{11} + Y_2 W^* \Pi_{21}, \\
+            \Delta B &= Y_1 B + Y_2 B^*,
 
-        with the Gramians :math:`P = \sum_k W^k B B^\top W^{k\top}` and
-        :math:`P_* = \sum_k W^{*k} B^* B^\top W^{k\top}`, and with what the rule sends back in total,
-        :math:`Y = \sum_l M_l^\top A W^l` and :math:`Y_* = -\sum_l M_l^\top A^* W^{*l}`.
+        with the Gramians :math:`\Pi_{11} = \sum_k W^k B B^\top W^{k\top}` and
+        :math:`\Pi_{21} = \sum_k W^{*k} B^* B^\top W^{k\top}`, and with what the rule sends back in total,
+        :math:`Y_1 = \sum_l M_l^\top A W^l` and :math:`Y_2 = -\sum_l M_l^\top A^* W^{*l}`.
 
         Parameters
         ----------
@@ -105,25 +105,25 @@ class Rule:
 
     def _finite(self, student, teacher, T):
         h = krylov(student.W, student.B, T)  # W^k B, k = 0 .. T - 1
-        G = student.A[..., None, :, :] @ h - teacher.impulse_response(T)
+        D = student.A[..., None, :, :] @ h - teacher.impulse_response(T)
         sent = self._sent(student, T)  # M_l^T, l = 0 .. T - 1 or fewer
         lags = sent.shape[-3]
-        # ahead[l, j] = G[l + 1 + j], which is zero from lag T on: h_0 = 0.
-        padded = np.concatenate([G, np.zeros_like(G)], axis=-3)
+        # ahead[l, j] = D[l + 1 + j], which is zero from lag T on: h_0 = 0.
+        padded = np.concatenate([D, np.zeros_like(D)], axis=-3)
         ahead = padded[..., np.arange(lags)[:, None] + 1 + np.arange(T), :, :]
         error_h = _sum_of_products(ahead, _T(h)[..., None, :, :, :])  # E[e_T h_{T-1-l}^T], l = 0 .. lags - 1
-        error_x = G[..., :lags, :, :]  # E[e_T x_{T-1-l}^T]
+        error_x = D[..., :lags, :, :]  # E[e_T x_{T-1-l}^T]
         return Update(
-            A=_sum_of_products(G, _T(h)), W=_sum_of_products(sent, error_h), B=_sum_of_products(sent, error_x)
+            A=_sum_of_products(D, _T(h)), W=_sum_of_products(sent, error_h), B=_sum_of_products(sent, error_x)
         )
 
     def _limit(self, student, teacher):
         A, W, B = student.A, student.W, student.B
         A_, W_, B_ = teacher.A, teacher.W, teacher.B
         powers, powers_ = squares(student=W, teacher=W_)
-        P, P_ = gramians(powers, B, powers_, B_)
+        Pi, Pi_ = gramians(powers, B, powers_, B_)
         Y, Y_ = self._sent_in_total(student, teacher, powers, powers_)
-        return Update(A=A @ P - A_ @ P_, W=Y @ W @ P + Y_ @ W_ @ P_, B=Y @ B + Y_ @ B_)
+        return Update(A=A @ Pi - A_ @ Pi_, W=Y @ W @ Pi + Y_ @ W_ @ Pi_, B=Y @ B + Y_ @ B_)
 
     def sampled_update(self, student, inputs, targets):
         r"""The update from data, as a network would run the rule: no teacher weights, no closed forms.
@@ -202,13 +202,40 @@ class Rule:
         >>> round(float(db), 6)
         -3.333333
         """
-        shapes = {name: np.shape(getattr(self, name)) for name in ("R", "decay") if hasattr(self, name)}
-        broadcast_batch(mode=mode.shape, target=target.shape, **shapes)
+        broadcast_batch(mode=mode.shape, target=target.shape, **self.mode_batches())
         check_stable("mode", np.abs(mode.w))
         check_stable("target", np.abs(target.w))
-        (a, b, w), (a_, b_, w_) = mode, target
-        da = a * b**2 / (1 - w**2) - a_ * b_ * b / (1 - w * w_)
-        return Mode(da, *self._mode(mode, target))
+        return Mode(*self.mode_deltas(*mode, *target))
+
+    def mode_deltas(self, a, b, w, a_, b_, w_):
+        """:meth:`mode_update` on bare arrays, unchecked: a rule sends back f mu^l to a mode, over the lags it keeps."""
+        (f, mu, *_), p, p_ = self.mode_sent(a, w), a * b, a_ * b_
+        phi, phi_, psi, psi_ = 1 / (1 - w**2), 1 / (1 - w * w_), self.mode_sum(mu * w), self.mode_sum(mu * w_)
+        da = b * (p * phi - p_ * phi_)
+        db = f * (p * psi - p_ * psi_)
+        dw = f * b * (p * w * phi * psi - p_ * w_ * phi_ * psi_)
+        return da, db, dw
+
+    def mode_sent(self, a, w):
+        """Feedback f and decay mu of what is sent back to a mode, and their derivatives by a and by w."""
+        raise NotImplementedError
+
+    def mode_sum(self, x):
+        """The sum of x^l over the lags l that the rule keeps."""
+        return 1 / (1 - x)
+
+    def mode_sum_slope(self, x):
+        """The derivative of :meth:`mode_sum`."""
+        return 1 / (1 - x) ** 2
+
+    def mode_batches(self):
+        """Shapes of the arrays of a rule of modes, by name."""
+        return {}
+
+    def for_modes(self, shape, index):
+        """The rule of some of a batch of modes, those at `index` when `shape` is flattened."""
+        arrays = {name: np.broadcast_to(getattr(self, name), shape).ravel()[index] for name in self.mode_batches()}
+        return replace(self, **arrays)
 
     def _batches(self, student):
         """Batch axes that the rule brings along, by name."""
@@ -219,15 +246,11 @@ class Rule:
         raise NotImplementedError
 
     def _sent_in_total(self, student, teacher, powers, powers_):
-        """Y and Y_*: (..., n, n) and (..., n, n of the teacher)."""
+        """Y_1 and Y_2: (..., n, n) and (..., n, n of the teacher)."""
         raise NotImplementedError
 
     def _run(self, student, x, y):
         """The sampled update; x[t] is x_t of all samples, (..., batch, m), and y (..., batch, o)."""
-        raise NotImplementedError
-
-    def _mode(self, mode, target):
-        """Delta b and Delta w of the modes."""
         raise NotImplementedError
 
 
@@ -236,7 +259,7 @@ class BPTT(Rule):
     r"""Backpropagation through time: the gradient of the loss.
 
     It sends back :math:`M_l^\top = (W^l)^\top A^\top`. In the limit what is sent back in total are two observability
-    Gramians, :math:`Y = \sum_l (W^l)^\top A^\top A W^l` and :math:`Y_* = -\sum_l (W^l)^\top A^\top A^* W^{*l}`.
+    Gramians, :math:`Y_1 = \sum_l (W^l)^\top A^\top A W^l` and :math:`Y_2 = -\sum_l (W^l)^\top A^\top A^* W^{*l}`.
 
     On data, a forward pass that stores all states and a backward pass :math:`\delta_T = A^\top e_T`,
     :math:`\delta_{t-1} = W^\top \delta_t` give
@@ -267,11 +290,8 @@ class BPTT(Rule):
     def _run(self, student, x, y):
         return _backward_pass(student, x, y, steps=len(x))
 
-    def _mode(self, mode, target):
-        (a, b, w), (a_, b_, w_) = mode, target
-        db = a * (a * b / (1 - w**2) - a_ * b_ / (1 - w * w_))
-        dw = a * b * (a * b * w / (1 - w**2) ** 2 - a_ * b_ * w_ / (1 - w * w_) ** 2)
-        return db, dw
+    def mode_sent(self, a, w):
+        return a, w, 1, 1
 
 
 @dataclass(frozen=True)
@@ -280,7 +300,7 @@ class TruncatedBPTT(Rule):
 
     It sends back :math:`M_l^\top = (W^l)^\top A^\top` for :math:`l < \tau` and nothing beyond, so that the sums over t
     run from :math:`T - \tau + 1` to T. The states that these terms meet have still heard all of the past. One step,
-    :math:`Y = A^\top A` and :math:`Y_* = -A^\top A^*`, sends nothing through the recurrent weights; from
+    :math:`Y_1 = A^\top A` and :math:`Y_2 = -A^\top A^*`, sends nothing through the recurrent weights; from
     :math:`\tau = T` on the rule is BPTT.
 
     For modes
@@ -324,12 +344,14 @@ class TruncatedBPTT(Rule):
     def _run(self, student, x, y):
         return _backward_pass(student, x, y, steps=min(self.steps, len(x)))
 
-    def _mode(self, mode, target):
-        (a, b, w), (a_, b_, w_) = mode, target
-        kept, kept_ = 1 - w ** (2 * self.steps), 1 - (w * w_) ** self.steps
-        db = a * (a * b * kept / (1 - w**2) - a_ * b_ * kept_ / (1 - w * w_))
-        dw = a * b * (a * b * w * kept / (1 - w**2) ** 2 - a_ * b_ * w_ * kept_ / (1 - w * w_) ** 2)
-        return db, dw
+    def mode_sent(self, a, w):
+        return a, w, 1, 1
+
+    def mode_sum(self, x):
+        return (1 - x**self.steps) / (1 - x)
+
+    def mode_sum_slope(self, x):
+        return (self.mode_sum(x) - self.steps * x ** (self.steps - 1)) / (1 - x)
 
 
 @dataclass(frozen=True, eq=False)
@@ -337,7 +359,7 @@ class RFLO(Rule):
     r"""Random-feedback local online learning: fixed feedback weights R and one fixed decay :math:`\hat w`.
 
     It sends back :math:`M_l^\top = \hat w^l R^\top`. In the limit the sum over lags is a resolvent,
-    :math:`Y = R^\top A (I - \hat w W)^{-1}` and :math:`Y_* = -R^\top A^* (I - \hat w W^*)^{-1}`.
+    :math:`Y_1 = R^\top A (I - \hat w W)^{-1}` and :math:`Y_2 = -R^\top A^* (I - \hat w W^*)^{-1}`.
 
     On data nothing runs backwards. Each unit keeps a trace of what it has received, one number for every sender:
     :math:`p_t = \hat w p_{t-1} + h_{t-1}` of the states and :math:`q_t = \hat w q_{t-1} + x_{t-1}` of the inputs, with
@@ -405,22 +427,20 @@ class RFLO(Rule):
         sent = e @ self.R
         return Update(A=_mean_outer(e, h), W=_mean_outer(sent, p), B=_mean_outer(sent, q))
 
-    def _mode(self, mode, target):
-        (a, b, w), (a_, b_, w_), r, decay = mode, target, self.R, self.decay
-        db = r * (a * b / (1 - decay * w) - a_ * b_ / (1 - decay * w_))
-        dw = r * b * (
-            a * b * w / ((1 - w**2) * (1 - decay * w)) - a_ * b_ * w_ / ((1 - w * w_) * (1 - decay * w_))
-        )
-        return db, dw
+    def mode_sent(self, a, w):
+        return self.R, self.decay, 0, 0
+
+    def mode_batches(self):
+        return {"R": self.R.shape, "decay": self.decay.shape}
 
 
 @dataclass(frozen=True, eq=False)
 class EProp(Rule):
     r"""e-prop: fixed feedback weights R, and the current diagonal of W as the decay, one a unit.
 
-    It sends back :math:`M_l^\top = D^l R^\top` with :math:`D = \mathrm{diag}(W)`, taken anew from the student at every
-    call. In the limit :math:`Y = \sum_l D^l R^\top A W^l`, whose row i is row i of :math:`R^\top A` times
-    :math:`(I - W_{ii} W)^{-1}`, and :math:`Y_* = -\sum_l D^l R^\top A^* W^{*l}`. The sums converge where
+    It sends back :math:`M_l^\top = \mathrm{diag}(W)^l R^\top`, with the diagonal of the student at the time of the call.
+    In the limit row i of :math:`Y_1` is row i of :math:`R^\top A` times :math:`(I - W_{ii} W)^{-1}`, and row i of
+    :math:`Y_2` is row i of :math:`-R^\top A^*` times :math:`(I - W_{ii} W^*)^{-1}`. The sums converge where
     :math:`|W_{ii}| \rho(W)` and :math:`|W_{ii}| \rho(W^*)` are below 1 for every i; a diagonal entry can exceed the
     spectral radius, and 1.
 
@@ -499,11 +519,11 @@ class EProp(Rule):
         sent = (e @ self.R)[..., None]
         return Update(A=_mean_outer(e, h), W=(sent * p).mean(axis=-3), B=(sent * q).mean(axis=-3))
 
-    def _mode(self, mode, target):
-        (a, b, w), (a_, b_, w_), r = mode, target, self.R
-        db = r * (a * b / (1 - w**2) - a_ * b_ / (1 - w * w_))
-        dw = r * b * (a * b * w / (1 - w**2) ** 2 - a_ * b_ * w_ / (1 - w * w_) ** 2)
-        return db, dw
+    def mode_sent(self, a, w):
+        return self.R, w, 0, 1
+
+    def mode_batches(self):
+        return {"R": self.R.shape}
 
 
 def _backward_pass(student, x, y, steps):
