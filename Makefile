@@ -1,9 +1,11 @@
 # Two commands: `make book` and `make test`. Each does its own set-up.
 
 PYTHON ?= python3
+# One thread a process: two chapters and two test workers run side by side.
+export OPENBLAS_NUM_THREADS := 1
 BIN := .venv/bin
 PACKAGE := $(wildcard lrnnbook/*.py) requirements.lock pyproject.toml
-SOURCES := $(wildcard *.md *.yml *.bib chapters/* _ext/*.py _static/*)
+SOURCES := $(wildcard *.md *.yml *.bib chapters/*.ipynb chapters/figures/* _ext/*.py _static/* _templates/*)
 
 .PHONY: book test refresh lock clean
 
@@ -41,5 +43,6 @@ _build/.package: .venv/.installed $(PACKAGE)
 
 _build/html/.built: _build/.package $(SOURCES)
 	@echo "Building the book: chapters that changed are executed, about ten seconds each"
+	@rm -rf _build/html
 	@$(BIN)/jupyter-book build . -W -n --keep-going
 	@touch $@

@@ -1,0 +1,199 @@
+"""Chapters are committed in one form (tools/notebooks.py brings them into it) and hold what every chapter promises."""
+
+import copy
+import re
+
+import nbformat
+import pytest
+from notebooks import CHAPTERS, METADATA, clean, problems
+
+PATHS = sorted(CHAPTERS.glob("*.ipynb"))
+STATEMENTS = ("prf:theorem", "prf:proposition", "prf:lemma")
+every_chapter = pytest.mark.parametrize("path", PATHS, ids=[path.stem for path in PATHS])
+
+
+def load(path):
+    return nbformat.read(path, as_version=4)
+
+
+def prose(notebook):
+    return "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
+
+
+def code_cells(notebook):
+    return [cell for cell in notebook.cells if cell.cell_type == "code"]
+
+
+def directives(text, name):
+    """The argument and the options of each directive of that name: `[(argument, {option: value})]`."""
+    found = []
+    for match in re.finditer(rf"^\s*(?:`{{3,}}|:{{3,}})\{{{re.escape(name)}\}}[ \t]*(.*)\n((?:\s*:[\w-]+:.*\n)*)", text + "\n", re.M):
+        options = dict(re.findall(r"^\s*:([\w-]+):[ \t]*(.*)$", match[2], re.M))
+        found.append((match[1].strip(), options))
+    return found
+
+
+def test_there_are_chapters():
+    assert PATHS
+
+
+@every_chapter
+def test_is_in_the_committed_form(path):
+    assert problems(load(path)) == [], "make refresh brings it there"
+
+
+@every_chapter
+def test_is_written_as_make_refresh_writes_it(path):
+    assert (nbformat.writes(load(path)).rstrip("\n") + "\n").encode() == path.read_bytes()
+
+
+@every_chapter
+def test_exercises_have_solutions(path):
+    text = prose(load(path))
+    asked = [options.get("label") for _, options in directives(text, "exercise")]
+    solved = [argument for argument, _ in directives(text, "solution")]
+    assert len(asked) >= 3
+    assert len(set(asked)) == len(asked), "two exercises share a label"
+    assert sorted(solved) == sorted(asked)
+    assert all(options.get("class") == "dropdown" for _, options in directives(text, "solution")), "not folded away"
+
+
+@every_chapter
+def test_states_a_numbered_result(path):
+    text = prose(load(path))
+    stated = [options for name in STATEMENTS for _, options in directives(text, name)]
+    assert any("label" in options and "nonumber" not in options for options in stated)
+
+
+@every_chapter
+def test_code_cells_fit_on_a_screen(path):
+    for cell in code_cells(load(path)):
+        assert len(cell.source.splitlines()) <= 40, cell.source
+
+
+@every_chapter
+def test_figures_are_named_captioned_described_and_mentioned(path):
+    notebook = load(path)
+    for cell in code_cells(notebook):
+        if "plt.show()" not in cell.source:
+            continue
+        here = f"the cell that starts {cell.source[:60]!r}"
+        meta = cell.metadata.get("mystnb", {})
+        figure, alt = meta.get("figure", {}), meta.get("image", {}).get("alt", "")
+        assert figure.get("caption", "").strip(), f"{here} has no caption"
+        assert len(alt.split()) >= 5, f"{here} has no alternative text that says what is seen"
+        named = rf"{{numref}}`(?:[^`]*<)?{re.escape(figure.get('name', ''))}>?`"
+        assert figure.get("name") and re.search(named, prose(notebook)), f"{here}: the text has no {{numref}} to it"
+
+
+# What each rule is for, broken once
+
+
+def output(kind, **content):
+    return nbformat.v4.new_output(kind, **content)
+
+
+@pytest.fixture
+def notebook():
+    """A notebook in the committed form: a cell of text, a calculation, a figure."""
+    cells = [
+        nbformat.v4.new_markdown_cell("# A title"),
+        nbformat.v4.new_code_cell(
+            "6 * 7", execution_count=1, outputs=[output("execute_result", execution_count=1, data={"text/plain": "42"})]
+        ),
+        nbformat.v4.new_code_cell(
+            "plt.show()", execution_count=2, outputs=[output("display_data", data={"text/plain": "<Figure>"})]
+        ),
+    ]
+    return nbformat.v4.new_notebook(cells=cells, metadata=copy.deepcopy(METADATA))
+
+
+def image(notebook):
+    notebook.cells[2].outputs[0].data["image/svg+xml"] = "<svg/>"
+
+
+def unexecuted(notebook):
+    notebook.cells[1].update(execution_count=None, outputs=[])
+
+
+def failing(notebook):
+    notebook.cells[1].outputs = [output("error", ename="ValueError", evalue="no", traceback=[])]
+
+
+def miscounted(notebook):
+    notebook.cells[2].execution_count = 7
+
+
+def warning(notebook):
+    notebook.cells[1].outputs.append(output("stream", name="stderr", text="a warning"))
+
+
+def printed(text):
+    def change(notebook):
+        notebook.cells[1].outputs.append(output("stream", name="stdout", text=text))
+
+    return change
+
+
+def recorded(notebook):
+    notebook.cells[1].metadata["execution"] = {"iopub.execute_input": "2026-01-01T00:00:00Z"}
+
+
+def another_kernel(notebook):
+    notebook.metadata["kernelspec"]["name"] = "my-env"
+
+
+def empty_cell(notebook):
+    notebook.cells.append(nbformat.v4.new_code_cell("", execution_count=3))
+
+
+def path_in_source(notebook):
+    notebook.cells[1].source = 'open("/home/me/data.csv")'
+
+
+def test_the_committed_form_has_no_problems(notebook):
+    assert problems(notebook) == []
+
+
+@pytest.mark.parametrize(
+    "change, says",
+    [
+        (image, "an image"),
+        (unexecuted, "not executed"),
+        (failing, "fails with ValueError"),
+        (miscounted, "counted 7, expected 2"),
+        (warning, "stderr"),
+        (printed("saved at 2026-01-02 03:04:05"), "a timestamp"),
+        (printed("/home/me/data.csv"), "a machine's path among its outputs"),
+        (printed(r"C:\Users\me\data.csv"), "a machine's path among its outputs"),
+        (path_in_source, "a machine's path in its source"),
+        (recorded, "metadata ['execution']"),
+        (another_kernel, "metadata are not the book's"),
+        (empty_cell, "an empty code cell"),
+    ],
+)
+def test_each_problem_is_found(notebook, change, says):
+    change(notebook)
+    found = problems(notebook)
+    assert len(found) == 1 and says in found[0], found
+
+
+@pytest.mark.parametrize("change", [image, miscounted, recorded, another_kernel])
+def test_clean_mends_what_it_can_and_then_changes_nothing(notebook, change):
+    change(notebook)
+    clean(notebook)
+    assert problems(notebook) == []
+    once = copy.deepcopy(notebook)
+    assert clean(notebook) == once
+
+
+def test_clean_keeps_the_text_beside_an_image(notebook):
+    image(notebook)
+    assert clean(notebook).cells[2].outputs[0].data == {"text/plain": "<Figure>"}
+
+
+def test_directives_are_found():
+    text = "```{exercise} Compute\n:label: ex-a\n\nText\n```\n\n:::{solution} ex-a\n:class: dropdown\n:::"
+    assert directives(text, "exercise") == [("Compute", {"label": "ex-a"})]
+    assert directives(text, "solution") == [("ex-a", {"class": "dropdown"})]
+    assert directives(text, "prf:lemma") == []

@@ -1,0 +1,407 @@
+"""The built site asks nobody for anything, lands every link, renders every equation and reads well for everyone.
+
+The first tests read the HTML; the rest open every page in headless Chromium over a local server, once, on a phone and on
+a laptop, in light and in dark, and hold what was seen. `make book` first; this part alone: `pytest tests/test_site.py`.
+"""
+
+import functools
+import http.server
+import os
+import re
+import shutil
+import threading
+from dataclasses import dataclass, field
+from html.parser import HTMLParser
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+SITE = ROOT / "_build" / "html"
+WEIGHT = 700_000  # bytes: a chapter's page and its figures, without MathJax, the theme's shared files and the search index
+GET_CHROMIUM = "no Chromium found: apt-get install chromium, or set CHROMIUM to the path of one"
+CHROMIUM = next(
+    filter(None, [os.environ.get("CHROMIUM"), *map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))]), None
+)
+# The local server is the only host that resolves, so that a request to another fails on every machine alike.
+ARGUMENTS = (
+    "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
+    "--disable-component-update --disable-sync"
+).split() + ["--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"]
+
+
+def pages_of(site):
+    """The pages of a site, as paths relative to it; what lies in _static and _sources is no page."""
+    found = (path.relative_to(site).as_posix() for path in site.rglob("*.html"))
+    return sorted(page for page in found if not page.startswith("_"))
+
+
+PAGES = pages_of(SITE)
+every_page = pytest.mark.parametrize("page", PAGES)
+every_chapter = pytest.mark.parametrize("page", [page for page in PAGES if page.startswith("chapters/")])
+
+
+def test_the_book_is_built():
+    assert PAGES, f"nothing in {SITE}: run make book first"
+    sources = [path.stem for path in (ROOT / "chapters").glob("*.ipynb")]
+    assert sources, "no chapters"
+    missing = [name for name in sources if f"chapters/{name}.html" not in PAGES]
+    assert not missing, f"chapters without a page: {missing}; not in _toc.yml, or make book is to be run"
+
+
+# What the HTML alone tells
+
+
+class Reader(HTMLParser):
+    """What a page names: its anchors, what it links to, what it loads, and its images."""
+
+    LOADS = {"script": "src", "img": "src", "iframe": "src", "source": "src", "video": "src", "audio": "src"}
+    LOADS |= {"embed": "src", "object": "data"}
+    HINTS = {"stylesheet", "icon", "preload", "prefetch", "preconnect", "dns-prefetch", "modulepreload", "manifest"}
+
+    def __init__(self, text):
+        super().__init__()
+        self.anchors, self.links, self.loads, self.images, self.styles = {"", "top"}, [], [], [], []
+        self.in_style = False
+        self.feed(text)
+
+    def handle_starttag(self, tag, attributes):
+        have = dict(attributes)
+        self.in_style = tag == "style"
+        self.anchors |= {have[key] for key in ("id", "name") if have.get(key)}
+        self.styles.append(have.get("style") or "")
+        if tag in ("a", "area") and "href" in have:
+            self.links.append(have["href"] or "")
+        if tag == "link" and self.HINTS & set((have.get("rel") or "").split()):
+            self.loads.append(have["href"])
+        if have.get(self.LOADS.get(tag)):
+            self.loads.append(have[self.LOADS[tag]])
+        self.loads += [part.split()[0] for part in (have.get("srcset") or "").split(",") if part.strip()]
+        if tag == "img":
+            self.images.append((have.get("src") or "", have.get("alt")))
+
+    handle_startendtag = handle_starttag
+
+    def handle_data(self, data):
+        if self.in_style:
+            self.styles.append(data)
+
+    def handle_endtag(self, tag):
+        self.in_style = False
+
+
+@functools.cache
+def read(path):
+    return Reader(path.read_text(encoding="utf-8"))
+
+
+def third_parties(text):
+    """The addresses of other hosts that a style sheet names."""
+    return re.findall(r"""(?:url\(|@import)\s*["']?((?:https?:)?//[^"')\s]+)""", text)
+
+
+def is_foreign(address):
+    parts = urlsplit(address)
+    return bool(parts.netloc) or parts.scheme in ("http", "https")
+
+
+def foreign_loads(site, page):
+    reader = read(site / page)
+    return [address for address in reader.loads if is_foreign(address)] + third_parties("\n".join(reader.styles))
+
+
+def lost_links(site, page):
+    """The links within the site, and the files that a page loads, that do not land."""
+    reader, lost = read(site / page), []
+    for address in reader.links + reader.loads:
+        parts = urlsplit(address)
+        if parts.scheme or parts.netloc:
+            continue
+        path = unquote(parts.path)
+        target = (site / page).parent / path if not path.startswith("/") else site / path[1:]
+        target = target / "index.html" if path.endswith("/") else target if path else site / page
+        if not target.is_file() or not target.resolve().is_relative_to(site.resolve()):
+            lost.append(f"{address}: no such file")
+        elif target.suffix == ".html" and unquote(parts.fragment) not in read(target).anchors:
+            lost.append(f"{address}: no such anchor")
+    return lost
+
+
+def mute_images(site, page):
+    """The images whose alternative text is missing, empty, or the name of a file."""
+    mute = []
+    for source, text in read(site / page).images:
+        words = (text or "").strip()
+        if not words or re.fullmatch(r"\S*[0-9a-f]{16,}\S*|\S+\.(svg|png|jpe?g|gif|webp)", words):
+            mute.append(f"{source}: {text!r}")
+    return mute
+
+
+@every_page
+def test_loads_nothing_from_another_host(page):
+    assert foreign_loads(SITE, page) == []
+
+
+def test_style_sheets_name_no_other_host():
+    found = {path.name: third_parties(path.read_text(encoding="utf-8")) for path in SITE.rglob("*.css")}
+    assert not any(found.values()), found
+
+
+@every_page
+def test_every_link_and_anchor_lands(page):
+    assert lost_links(SITE, page) == []
+
+
+@every_page
+def test_every_image_says_what_it_shows(page):
+    assert mute_images(SITE, page) == []
+
+
+# What a browser tells
+
+
+@dataclass
+class Visit:
+    """What was seen on one page."""
+
+    requests: list = field(default_factory=list)  # failed, or to another host
+    errors: list = field(default_factory=list)  # of the console and of scripts
+    maths: list = field(default_factory=list)
+    wide: list = field(default_factory=list)
+    violations: list = field(default_factory=list)
+    weight: int = 0
+
+
+# Equations that are not one rendered formula; formulas with an error or an unknown command; TeX left as text.
+MATHS = r"""async () => {
+  if (document.querySelector(".math") && !window.MathJax?.startup) return ["MathJax did not load"];
+  await window.MathJax?.startup?.promise;
+  await document.fonts.ready;
+  const found = [], say = (what, node) => found.push(`${what}: ${node.textContent.trim().slice(0, 80)}`);
+  for (const node of document.querySelectorAll(".math"))
+    if (node.querySelectorAll("mjx-container").length !== 1) say("not rendered", node);
+  for (const node of document.querySelectorAll("mjx-container")) {
+    if (node.querySelector('mjx-merror, [data-mml-node="merror"], merror')) say("error", node);
+    if (node.querySelector('mtext[mathcolor="red"]')) say("unknown command", node);
+    if (/\(\?\?\?\)/.test(node.textContent)) say("unknown reference", node);
+  }
+  const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  while (walker.nextNode())
+    if (!walker.currentNode.parentElement.closest("pre, code, script, style, noscript, mjx-container"))
+      if (/\\[()\[\]]|\\begin\{|\$[^$\s][^$\n]*\$/.test(walker.currentNode.data)) say("left as text", walker.currentNode);
+  return found;
+}"""
+
+# What reaches beyond the window, and is not inside something that scrolls sideways (or is there for a screen reader only).
+WIDE = """() => {
+  const found = [], page = document.scrollingElement;
+  if (page.scrollWidth > innerWidth) found.push(`the page: ${page.scrollWidth} pixels`);
+  for (const node of document.querySelectorAll("#main-content *")) {
+    const box = node.getBoundingClientRect();
+    if (box.width === 0 || box.right <= innerWidth + 1 && box.left >= -1) continue;
+    if (!node.checkVisibility({visibilityProperty: true}) || node.closest("mjx-assistive-mml, .visually-hidden")) continue;
+    let holder = node.parentElement;
+    while (holder && getComputedStyle(holder).overflowX === "visible") holder = holder.parentElement;
+    if (!holder || !/auto|scroll/.test(getComputedStyle(holder).overflowX))
+      found.push(`${node.outerHTML.slice(0, 90)}: ${Math.round(box.left)} to ${Math.round(box.right)}`);
+  }
+  return found;
+}"""
+
+# MathJax and Pygments mark everything up alike, in so many elements that axe-core needs seconds a page: of the equations
+# ten stay, and of each kind of token in code one.
+THIN = """() => {
+  [...document.querySelectorAll("mjx-container")].slice(10).forEach(node => node.replaceChildren("x"));
+  const kinds = new Set();
+  for (const node of document.querySelectorAll("pre span[class]:not(:has(*))")) {
+    const kind = node.className + (node.closest(".cell_output") ? " output" : "");
+    if (kinds.has(kind)) node.replaceWith(...node.childNodes);
+    kinds.add(kind);
+  }
+}"""
+
+# Two views show all of a page in both schemes; the theme's frame, the same around every page, is seen in all four on one.
+VIEWS = ((390, "light"), (1280, "dark"), (390, "dark"), (1280, "light"))
+
+# Wait, two seconds at most, until the theme has taken up the reader's colour scheme.
+SETTLE = """async scheme => {
+  const theme = () => document.documentElement.dataset.theme;
+  for (let i = 0; i < 40 && theme() !== scheme; i++) await new Promise(done => setTimeout(done, 50));
+  return theme();
+}"""
+
+# Every rule that is on by default, and the one of WCAG 2.1 A that axe-core still calls experimental.
+AXE = """async () => {
+  const rules = {"label-content-name-mismatch": {enabled: true}};
+  const {violations} = await axe.run({preload: false, resultTypes: ["violations"], rules});
+  return violations.map(v => `${v.id} (${v.impact}): ` + v.nodes.map(n => n.target.join(" ")).slice(0, 4).join("; "));
+}"""
+
+
+def axe_source():
+    import axe_playwright_python
+
+    return (Path(axe_playwright_python.__file__).parent / "axe.min.js").read_text(encoding="utf-8")
+
+
+class Quiet(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, *_):
+        pass
+
+
+class Visitor:
+    """One browser and one server for a site; each page is opened once."""
+
+    def __init__(self, browser, site):
+        self.seen, self.axe = {}, axe_source()
+        self.context = browser.new_context(reduced_motion="reduce")
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=str(site)))
+        self.server.daemon_threads = True
+        self.address = f"http://127.0.0.1:{self.server.server_port}/"
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    def close(self):
+        self.context.close()
+        self.server.shutdown()
+        self.server.server_close()
+
+    def __call__(self, page):
+        if page not in self.seen:
+            self.seen[page] = self.visit(page)
+        return self.seen[page]
+
+    def visit(self, page):
+        visit, answers = Visit(), []
+        tab = self.context.new_page()
+        tab.set_viewport_size({"width": 390, "height": 844})
+        tab.emulate_media(color_scheme="light")
+        tab.on("response", lambda answer: answers.append(answer))
+        tab.on("requestfailed", lambda request: visit.requests.append(f"failed: {request.url}"))
+        tab.on("request", lambda request: self.note_host(visit, request.url))
+        tab.on("pageerror", lambda error: visit.errors.append(str(error)))
+        tab.on("console", lambda message: message.type == "error" and visit.errors.append(message.text))
+        tab.goto(self.address + page)
+        visit.maths = tab.evaluate(MATHS)
+        tab.wait_for_timeout(350)  # the theme lets the keyboard reach what scrolls, 0.3 s after the last change
+        visit.weight = sum(len(answer.body()) for answer in answers if self.is_own(answer))
+        visit.requests += [f"{answer.status}: {answer.url}" for answer in answers if answer.status >= 400]
+        visit.wide = tab.evaluate(WIDE)
+        tab.evaluate(self.axe)
+        tab.evaluate(THIN)
+        for width, scheme in VIEWS if page == "index.html" else VIEWS[:2]:
+            tab.set_viewport_size({"width": width, "height": 844})
+            tab.emulate_media(color_scheme=scheme)
+            if tab.evaluate(SETTLE, scheme) != scheme:
+                visit.violations.append(f"{width} {scheme}: the page ignores the reader's colour scheme")
+            visit.violations += [f"{width} {scheme}: {violation}" for violation in tab.evaluate(AXE)]
+        tab.close()
+        return visit
+
+    def note_host(self, visit, address):
+        if not address.startswith((self.address, "data:", "blob:")):
+            visit.requests.append(f"another host: {address}")
+
+    def is_own(self, answer):
+        path = answer.url.removeprefix(self.address)
+        return answer.status == 200 and not path.startswith(("_static/", "searchindex.js"))
+
+
+@pytest.fixture(scope="session")
+def browser():
+    if CHROMIUM is None:
+        (pytest.fail if os.environ.get("CI") else pytest.skip)(GET_CHROMIUM)
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="session")
+def visit(browser):
+    visitor = Visitor(browser, SITE)
+    yield visitor
+    visitor.close()
+
+
+@every_page
+def test_every_request_is_answered_by_the_site_itself(visit, page):
+    assert visit(page).requests == []
+
+
+@every_page
+def test_console_shows_no_error(visit, page):
+    assert visit(page).errors == []
+
+
+@every_page
+def test_every_equation_is_rendered(visit, page):
+    assert visit(page).maths == []
+
+
+@every_page
+def test_nothing_is_wider_than_a_phone(visit, page):
+    assert visit(page).wide == []
+
+
+@every_page
+def test_no_barrier_that_axe_knows(visit, page):
+    assert visit(page).violations == []
+
+
+@every_chapter
+def test_weight(visit, page):
+    assert visit(page).weight < WEIGHT
+
+
+# These tests can fail: one page with every fault, and each of them is seen
+
+FAULTY = """<!doctype html><html lang="en" data-theme="light"><head><title>Faulty</title>
+<style>body { background: url(https://style.example/a.png) } .wide { width: 900px; color: #999; background: #aaa }</style>
+<script src="https://script.example/a.js"></script><script>undefinedFunction()</script>
+<script>window.MathJax = {"options": {"processHtmlClass": "math", "ignoreHtmlClass": "document"}}</script>
+<script src="_static/mathjax/tex-chtml.js"></script></head><body class="document"><main id="main-content"><h1>Faults</h1>
+<a href="nowhere.html">lost</a> <a href="index.html#nowhere">lost</a> <a href="index.html#there" id="there">there</a>
+<img src="a.svg"><img src="b.svg" alt=""><img src="c.svg" alt="d0763edaa9d9bd2a9516280e9044d885.svg">
+<img src="d.svg" alt="a falling curve">
+<span class="math">\\(\\frac{1}\\)</span> <span class="math">\\(\\nosuchcommand x\\)</span> <span class="math">x</span>
+<span class="math">\\(fine\\)</span> <p>left \\(x\\) and $x$</p>
+<div class="wide">wide</div> <div style="overflow: hidden"><div class="wide">cut off</div></div>
+<div style="overflow: auto" tabindex="0"><div style="width: 900px">scrolls</div></div></main></body></html>
+"""
+
+
+@pytest.fixture(scope="module")
+def faulty(tmp_path_factory):
+    site = tmp_path_factory.mktemp("faulty")
+    (site / "index.html").write_text(FAULTY, encoding="utf-8")
+    (site / "d.svg").write_text('<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"/>', encoding="utf-8")
+    return site
+
+
+def test_faults_in_html_are_seen(faulty):
+    assert foreign_loads(faulty, "index.html") == ["https://script.example/a.js", "https://style.example/a.png"]
+    lost = " ".join(lost_links(faulty, "index.html"))
+    for fault in ("nowhere.html: no such file", "index.html#nowhere: no such anchor", "a.svg: no such file"):
+        assert fault in lost
+    assert "#there" not in lost and "d.svg" not in lost
+    assert [line.split(":")[0] for line in mute_images(faulty, "index.html")] == ["a.svg", "b.svg", "c.svg"]
+
+
+def test_faults_in_the_browser_are_seen(browser, faulty):
+    mathjax = SITE / "_static" / "mathjax"
+    if not mathjax.is_dir():
+        pytest.fail("run make book first")
+    shutil.copytree(mathjax, faulty / "_static" / "mathjax", dirs_exist_ok=True)
+    visitor = Visitor(browser, faulty)
+    seen = visitor("index.html")
+    visitor.close()
+    for fault in ("another host: https://script.example", "another host: https://style.example", "404: "):
+        assert any(line.startswith(fault) for line in seen.requests), fault
+    assert any("undefinedFunction" in line for line in seen.errors)
+    assert [line.split(":")[0] for line in seen.maths] == ["not rendered", "error", "unknown command", "left as text"]
+    assert [line.split(":")[0][:18] for line in seen.wide] == ["the page", '<div class="wide">', '<div class="wide">']
+    for rule in ("image-alt", "color-contrast", "colour scheme"):
+        assert any(rule in line for line in seen.violations), rule
