@@ -377,7 +377,7 @@ class RFLO(Rule):
     Parameters
     ----------
     R : (..., o, n)
-        Feedback: from output i to hidden unit j is ``R[..., i, j]``. For :meth:`mode_update` (...), one number a mode.
+        Feedback: from output i to hidden unit j is ``R[..., i, j]``. For ``mode_update`` (...), one number a mode.
     decay : (...)
         :math:`\hat w`, inside (-1, 1).
 
@@ -457,12 +457,12 @@ class EProp(Rule):
         \Delta b = r \left[\frac{ab}{1-w^2} - \frac{a^*b^*}{1-ww^*}\right], \qquad
         \Delta w = rb \left[\frac{ab\,w}{(1-w^2)^2} - \frac{a^*b^*w^*}{(1-ww^*)^2}\right],
 
-    and with any other P e-prop mixes the modes and :meth:`mode_update` says nothing about it.
+    and with any other P e-prop mixes the modes and ``mode_update`` says nothing about it.
 
     Parameters
     ----------
     R : (..., o, n)
-        Feedback: from output i to hidden unit j is ``R[..., i, j]``. For :meth:`mode_update` (...), one number a mode.
+        Feedback: from output i to hidden unit j is ``R[..., i, j]``. For ``mode_update`` (...), one number a mode.
 
     Raises
     ------
