@@ -18,7 +18,7 @@ class Mode:
 
     Parameters
     ----------
-    a, b, w : (...)
+    a, b, w : array (...)
         Readout, input weight and recurrent weight.
 
     Raises
@@ -76,7 +76,7 @@ def mode_loss(mode, target, horizon=np.inf):
 
     Returns
     -------
-    (...)
+    array (...)
 
     Raises
     ------
@@ -122,11 +122,11 @@ def aligned_network(modes, U, V, P):
     ----------
     modes : Mode
         Shape (..., k): k modes.
-    U : (..., o, at least k)
+    U : array (..., o, at least k)
         Output directions, orthonormal columns.
-    V : (..., m, at least k)
+    V : array (..., m, at least k)
         Input directions, orthonormal columns.
-    P : (..., n, at least k)
+    P : array (..., n, at least k)
         Hidden directions, orthonormal columns.
 
     Returns
@@ -174,9 +174,9 @@ def read_modes(net, U, V):
     Parameters
     ----------
     net : LinearRNN
-    U : (..., o, k)
+    U : array (..., o, k)
         Output directions, orthonormal columns.
-    V : (..., m, k)
+    V : array (..., m, k)
         Input directions, orthonormal columns.
 
     Returns
@@ -233,11 +233,11 @@ def alignment(net, U, V, R=None):
     Parameters
     ----------
     net : LinearRNN
-    U : (..., o, k)
+    U : array (..., o, k)
         Output directions, orthonormal columns.
-    V : (..., m, k)
+    V : array (..., m, k)
         Input directions, orthonormal columns.
-    R : (..., o, n), optional
+    R : array (..., o, n), optional
         Feedback weights.
 
     Returns

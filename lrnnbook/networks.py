@@ -19,11 +19,11 @@ class LinearRNN:
 
     Parameters
     ----------
-    A : (..., o, n)
+    A : array (..., o, n)
         Readout: output i from hidden unit j is ``A[..., i, j]``.
-    W : (..., n, n)
+    W : array (..., n, n)
         Recurrent weights, to unit i from unit j.
-    B : (..., n, m)
+    B : array (..., n, m)
         Input weights, to unit i from input j.
 
     Raises
@@ -95,7 +95,7 @@ class LinearRNN:
 
         Returns
         -------
-        (..., lags, o, m)
+        array (..., lags, o, m)
             Entry ``[..., k, i, j]``: output i at time t + k + 1 from input j at time t.
 
         Raises
@@ -126,13 +126,13 @@ class LinearRNN:
 
         Parameters
         ----------
-        z : (...)
+        z : array (...)
             Real or complex, inside the disc :math:`|z| < 1/\rho(W)` where the sum converges. Its axes broadcast
             with the batch axes of the network.
 
         Returns
         -------
-        (..., o, m)
+        array (..., o, m)
             Complex where z is.
 
         Raises
@@ -178,7 +178,7 @@ def loss(student, teacher, horizon=np.inf):
 
     Returns
     -------
-    (...)
+    array (...)
         In squared units of the output.
 
     Raises
@@ -221,13 +221,13 @@ def simulate(net, inputs):
     Parameters
     ----------
     net : LinearRNN
-    inputs : (..., batch, T, m)
+    inputs : array (..., batch, T, m)
         Entry ``[..., t, :]`` is :math:`x_t`, t = 0 .. T - 1. Axes before the last three broadcast with the batch
         axes of the network: each network runs on every sequence.
 
     Returns
     -------
-    (..., batch, T, o)
+    array (..., batch, T, o)
         Entry ``[..., t, :]`` is :math:`y_{t+1}`: the outputs start at :math:`y_1`.
 
     Raises

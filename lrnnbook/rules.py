@@ -134,10 +134,10 @@ class Rule:
         Parameters
         ----------
         student : LinearRNN
-        inputs : (..., batch, T, m)
+        inputs : array (..., batch, T, m)
             Entry ``[..., t, :]`` is :math:`x_t`, t = 0 .. T - 1. Axes before the last three broadcast with the batch
             axes of student and rule: each network runs on every sequence.
-        targets : (..., batch, o)
+        targets : array (..., batch, o)
             The teacher's last output :math:`y^*_T` on each sequence.
 
         Returns
@@ -376,9 +376,9 @@ class RFLO(Rule):
 
     Parameters
     ----------
-    R : (..., o, n)
+    R : array (..., o, n)
         Feedback: from output i to hidden unit j is ``R[..., i, j]``. For ``mode_update`` (...), one number a mode.
-    decay : (...)
+    decay : array (...)
         :math:`\hat w`, inside (-1, 1).
 
     Raises
@@ -461,7 +461,7 @@ class EProp(Rule):
 
     Parameters
     ----------
-    R : (..., o, n)
+    R : array (..., o, n)
         Feedback: from output i to hidden unit j is ``R[..., i, j]``. For ``mode_update`` (...), one number a mode.
 
     Raises

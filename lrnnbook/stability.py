@@ -11,7 +11,7 @@ def optimal_mode(s, target):
 
     Parameters
     ----------
-    s : (...)
+    s : array (...)
         Not 0; broadcasts with the target.
     target : Mode
 
@@ -61,7 +61,7 @@ def jacobian(rule, mode, target):
 
     Returns
     -------
-    (..., 3, 3)
+    array (..., 3, 3)
         Entry ``[..., i, j]`` is the derivative of the velocity of the i-th of (a, b, w) by the j-th.
 
     Raises
@@ -116,13 +116,13 @@ def decay_rates(rule, s, target):
     ----------
     rule : BPTT, TruncatedBPTT, RFLO or EProp
         As for modes.
-    s : (...)
+    s : array (...)
         Not 0; broadcasts with target and rule.
     target : Mode
 
     Returns
     -------
-    (..., 2)
+    array (..., 2)
         The one with the larger real part first. Complex if any of them is.
 
     Raises

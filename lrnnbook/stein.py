@@ -10,14 +10,14 @@ def krylov(W, X, count):
 
     Parameters
     ----------
-    W : (..., n, n)
-    X : (..., n, m)
+    W : array (..., n, n)
+    X : array (..., n, m)
     count : int
         Number of powers, at least 1.
 
     Returns
     -------
-    (..., count, n, m)
+    array (..., count, n, m)
         Entry ``[..., k, :, :]`` is :math:`W^k X`.
 
     Examples
@@ -44,14 +44,14 @@ def gramian_factor(W, C):
 
     Parameters
     ----------
-    W : (..., n, n)
+    W : array (..., n, n)
         Spectral radius below 1; the caller checks.
-    C : (..., o, n)
+    C : array (..., o, n)
         Same batch axes as W.
 
     Returns
     -------
-    (..., r, n)
+    array (..., r, n)
         With r at most n, or o where that is larger and one lag is enough.
 
     Examples
@@ -131,11 +131,11 @@ def stein(F, X, G):
     ----------
     F, G : list of (..., p, p) and of (..., q, q)
         The powers 1, 2, 4, ..., see :func:`squares`.
-    X : (..., p, q)
+    X : array (..., p, q)
 
     Returns
     -------
-    (..., p, q)
+    array (..., p, q)
 
     Examples
     --------
@@ -159,13 +159,13 @@ def stein_partial(F, X, G, lags):
     F, G : list of (..., p, p) and of (..., q, q)
         The powers 1, 2, 4, ..., see :func:`squares`. Where `lags` is beyond them, the sum over all lags is returned,
         which is the same number.
-    X : (..., p, q)
+    X : array (..., p, q)
     lags : int
         At least 1.
 
     Returns
     -------
-    (..., p, q)
+    array (..., p, q)
 
     Examples
     --------
@@ -193,11 +193,11 @@ def gramians(F, L, F_, L_):
     ----------
     F, F_ : list of (..., n, n) and of (..., n_, n_)
         The powers 1, 2, 4, ..., see :func:`squares`.
-    L, L_ : (..., n, m) and (..., n_, m)
+    L, L_ : array (..., n, m) and (..., n_, m)
 
     Returns
     -------
-    (..., n, n) and (..., n_, n)
+    array (..., n, n) and (..., n_, n)
 
     Examples
     --------
