@@ -61,8 +61,8 @@ def mode_loss(mode, target, horizon=np.inf):
 
     .. math::
 
-        \tfrac12\left[\frac{a^2 b^2}{1-w^2} - \frac{2\,ab\,a^*b^*}{1-ww^*} + \frac{a^{*2}b^{*2}}{1-w^{*2}}\right]
-        = \frac{1}{2(1-w^2)}\left(ab - a^*b^*\frac{1-w^2}{1-ww^*}\right)^2
+        & \tfrac12\left[\frac{a^2 b^2}{1-w^2} - \frac{2\,ab\,a^*b^*}{1-ww^*} + \frac{a^{*2}b^{*2}}{1-w^{*2}}\right] \\
+        &= \frac{1}{2(1-w^2)}\left(ab - a^*b^*\frac{1-w^2}{1-ww^*}\right)^2
         + \frac{a^{*2}b^{*2}(w-w^*)^2}{2(1-w^{*2})(1-ww^*)^2}
 
     and the code uses the second form, whose terms cannot be negative: what a better readout would still remove at
@@ -218,9 +218,9 @@ def alignment(net, U, V, R=None):
 
     .. math::
 
-        \text{input\_output}_i = \frac{u_i^\top A p_i}{\lVert A^\top u_i \rVert}, \qquad
-        \text{recurrent}_i = \frac{p_i^\top W p_i}{\max(\lVert W p_i \rVert, \lVert W^\top p_i \rVert)}, \qquad
-        \text{feedback}_i = \frac{u_i^\top R A^\top u_i}{\lVert R^\top u_i \rVert \lVert A^\top u_i \rVert}.
+        \text{input/output}_i &= \frac{u_i^\top A p_i}{\lVert A^\top u_i \rVert}, \\
+        \text{recurrent}_i &= \frac{p_i^\top W p_i}{\max(\lVert W p_i \rVert, \lVert W^\top p_i \rVert)}, \\
+        \text{feedback}_i &= \frac{u_i^\top R A^\top u_i}{\lVert R^\top u_i \rVert \lVert A^\top u_i \rVert}.
 
     The first is ±1 when the readout listens where the input arrives, the second when that direction is an
     eigenvector of both :math:`W` and :math:`W^\top` with an eigenvalue other than 0, the third when errors are sent

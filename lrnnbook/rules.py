@@ -12,6 +12,9 @@ The rules differ in one thing. At horizon T the error :math:`e_T` is sent back o
 BPTT sends back :math:`(W^l)^\top A^\top` and is the gradient; truncated BPTT only the first of these; RFLO
 :math:`\hat w^l R^\top` and e-prop :math:`\mathrm{diag}(W)^l R^\top`. Every rule is used as
 :math:`\theta \leftarrow \theta - \eta\, \Delta\theta`.
+
+In the code a trailing underscore is the teacher's star: ``A_`` is :math:`A^*`, ``Pi_`` is :math:`\Pi_{21}` and ``Y_`` is
+:math:`Y_2`.
 """
 
 from dataclasses import dataclass, replace
@@ -42,9 +45,9 @@ class Rule:
 
         .. math::
 
-            \mathbb{E}[e_T x_{T-1-l}^\top] = D_l, \qquad
-            \mathbb{E}[e_T h_{T-1-l}^\top] = \sum_{j=0}^{T-2-l} D_{l+1+j} (W^j B)^\top, \qquad
-            \mathbb{E}[e_T h_T^\top] = \sum_{j=0}^{T-1} D_j (W^j B)^\top
+            \mathbb{E}[e_T x_{T-1-l}^\top] &= D_l, \\
+            \mathbb{E}[e_T h_{T-1-l}^\top] &= \sum_{j=0}^{T-2-l} D_{l+1+j} (W^j B)^\top, \\
+            \mathbb{E}[e_T h_T^\top] &= \sum_{j=0}^{T-1} D_j (W^j B)^\top
 
         and a finite horizon takes these sums as they stand. In the limit they are
 
@@ -209,11 +212,12 @@ class Rule:
 
     def mode_deltas(self, a, b, w, a_, b_, w_):
         """:meth:`mode_update` on bare arrays, unchecked: a rule sends back f mu^l to a mode, over the lags it keeps."""
-        (f, mu, *_), p, p_ = self.mode_sent(a, w), a * b, a_ * b_
-        phi, phi_, psi, psi_ = 1 / (1 - w**2), 1 / (1 - w * w_), self.mode_sum(mu * w), self.mode_sum(mu * w_)
-        da = b * (p * phi - p_ * phi_)
-        db = f * (p * psi - p_ * psi_)
-        dw = f * b * (p * w * phi * psi - p_ * w_ * phi_ * psi_)
+        (f, mu, *_), p, c = self.mode_sent(a, w), a * b, a_ * b_
+        phi, phi_ = 1 / (1 - w**2), 1 / (1 - w * w_)  # what is remembered, over all lags
+        psi, psi_ = self.mode_sum(mu * w), self.mode_sum(mu * w_)  # what is sent back
+        da = b * (p * phi - c * phi_)
+        db = f * (p * psi - c * psi_)
+        dw = f * b * (p * w * phi * psi - c * w_ * phi_ * psi_)
         return da, db, dw
 
     def mode_sent(self, a, w):
@@ -284,8 +288,8 @@ class BPTT(Rule):
         return krylov(_T(student.W), _T(student.A), lags)
 
     def _sent_in_total(self, student, teacher, powers, powers_):
-        Q, Q_ = gramians([_T(W) for W in powers], _T(student.A), [_T(W_) for W_ in powers_], _T(teacher.A))
-        return Q, -_T(Q_)
+        Y, YT = gramians([_T(W) for W in powers], _T(student.A), [_T(W_) for W_ in powers_], _T(teacher.A))
+        return Y, -_T(YT)
 
     def _run(self, student, x, y):
         return _backward_pass(student, x, y, steps=len(x))
@@ -299,7 +303,8 @@ class TruncatedBPTT(Rule):
     r"""Truncated BPTT: the backward pass of BPTT, ended after `steps` steps (:math:`\tau` in the formulas).
 
     It sends back :math:`M_l^\top = (W^l)^\top A^\top` for :math:`l < \tau` and nothing beyond, so that the sums over t
-    run from :math:`T - \tau + 1` to T. The states that these terms meet have still heard all of the past. One step,
+    run from :math:`T - \tau + 1` to T; in the limit
+    :math:`Y_1 = \sum_{l<\tau} (W^l)^\top A^\top A W^l` and :math:`Y_2 = -\sum_{l<\tau} (W^l)^\top A^\top A^* W^{*l}`. The states that these terms meet have still heard all of the past. One step,
     :math:`Y_1 = A^\top A` and :math:`Y_2 = -A^\top A^*`, sends nothing through the recurrent weights; from
     :math:`\tau = T` on the rule is BPTT.
 
@@ -410,19 +415,19 @@ class RFLO(Rule):
         return decays[..., None, None] * _T(self.R)[..., None, :, :]
 
     def _sent_in_total(self, student, teacher, powers, powers_):
-        def filtered(net):  # A (I - w W)^-1, w the decay
+        def filtered(net):  # A (I - decay W)^-1
             return _T(np.linalg.solve(np.eye(net.n) - self.decay[..., None, None] * _T(net.W), _T(net.A)))
 
         return _T(self.R) @ filtered(student), -_T(self.R) @ filtered(teacher)
 
     def _run(self, student, x, y):
-        W, B, decay = _T(student.W), _T(student.B), self.decay[..., None, None]
+        WT, BT, decay = _T(student.W), _T(student.B), self.decay[..., None, None]
         h = p = np.zeros(x.shape[1:-1] + (student.n,))
         q = np.zeros(x.shape[1:])
         for x_t in x:
             p = decay * p + h
             q = decay * q + x_t
-            h = h @ W + x_t @ B
+            h = h @ WT + x_t @ BT
         e = h @ _T(student.A) - y
         sent = e @ self.R
         return Update(A=_mean_outer(e, h), W=_mean_outer(sent, p), B=_mean_outer(sent, q))
@@ -490,9 +495,10 @@ class EProp(Rule):
         return decays[..., None] * _T(self.R)[..., None, :, :]
 
     def _sent_in_total(self, student, teacher, powers, powers_):
-        # D^l X F^l = (D / c)^l X (c F)^l: with c the largest decay above 1, only one of the factors can grow.
-        D = _diagonal(student.W)[..., None]
-        c = np.maximum(1, np.abs(D).max(axis=-2, keepdims=True))
+        # With D_W = diag(W), the sum of D_W^l X W^l is that of (D_W / c)^l X (c W)^l; with c the largest decay above 1,
+        # only one of the two can grow.
+        decay = _diagonal(student.W)[..., None]
+        c = np.maximum(1, np.abs(decay).max(axis=-2, keepdims=True))
         radius = np.maximum(student.spectral_radius(), teacher.spectral_radius()) if np.any(c > 1) else 0
         if not np.all(c[..., 0, 0] * radius < 1):
             raise ValueError(
@@ -500,21 +506,20 @@ class EProp(Rule):
                 f"e-prop, got {np.max(c[..., 0, 0] * radius):.6g}"
             )
         powers, powers_ = squares(np.finfo(float).eps, student=c * student.W, teacher=c * teacher.W)
-        Y, Y_ = _T(self.R) @ student.A, -_T(self.R) @ teacher.A
-        D = D / c
-        for W, W_ in zip(powers, powers_):
-            Y, Y_, D = Y + D * (Y @ W), Y_ + D * (Y_ @ W_), D**2
+        Y, Y_, decay = _T(self.R) @ student.A, -_T(self.R) @ teacher.A, decay / c
+        for W, W_ in zip(powers, powers_):  # twice as many lags each time, as in stein; the decay scales rows
+            Y, Y_, decay = Y + decay * (Y @ W), Y_ + decay * (Y_ @ W_), decay**2
         return Y, Y_
 
     def _run(self, student, x, y):
-        W, B, D = _T(student.W), _T(student.B), _diagonal(student.W)[..., None, :, None]
+        WT, BT, decay = _T(student.W), _T(student.B), _diagonal(student.W)[..., None, :, None]
         h = np.zeros(x.shape[1:-1] + (student.n,))
         p = np.zeros(h.shape + (student.n,))
         q = np.zeros(h.shape + (student.m,))
         for x_t in x:
-            p = D * p + h[..., None, :]
-            q = D * q + x_t[..., None, :]
-            h = h @ W + x_t @ B
+            p = decay * p + h[..., None, :]
+            q = decay * q + x_t[..., None, :]
+            h = h @ WT + x_t @ BT
         e = h @ _T(student.A) - y
         sent = (e @ self.R)[..., None]
         return Update(A=_mean_outer(e, h), W=(sent * p).mean(axis=-3), B=(sent * q).mean(axis=-3))

@@ -44,9 +44,9 @@ def jacobian(rule, mode, target):
 
     .. math::
 
-        \Delta a = b\,Z, \quad \Delta b = f S, \quad \Delta w = f b\,Q, \qquad
-        Z = ab\,\varphi - a^*b^*\varphi_*, \quad S = ab\,\psi - a^*b^*\psi_*, \quad
-        Q = ab\,w\,\varphi\psi - a^*b^*w^*\varphi_*\psi_*
+        \Delta a &= b\,Z, & Z &= ab\,\varphi - a^*b^*\varphi_*, \\
+        \Delta b &= f S, & S &= ab\,\psi - a^*b^*\psi_*, \\
+        \Delta w &= f b\,Q, & Q &= ab\,w\,\varphi\psi - a^*b^*w^*\varphi_*\psi_*
 
     with :math:`\varphi = 1/(1-w^2)`, :math:`\varphi_* = 1/(1-ww^*)`, feedback f (a or r) and
     :math:`\psi = \sum_l (\mu w)^l`, :math:`\psi_* = \sum_l (\mu w^*)^l` over the lags that the rule keeps, with decay

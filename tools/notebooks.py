@@ -91,7 +91,7 @@ def refresh(path):
     notebook = nbformat.reads(before.decode("utf-8"), as_version=4)
     start = time.perf_counter()
     NotebookClient(
-        notebook, kernel_name="python3", timeout=300, record_timing=False, resources={"metadata": {"path": path.parent}}
+        notebook, kernel_name="python3", timeout=300, record_timing=False, coalesce_streams=True, resources={"metadata": {"path": path.parent}}
     ).execute()
     seconds = time.perf_counter() - start
     after = (nbformat.writes(clean(notebook)).rstrip("\n") + "\n").encode("utf-8")
