@@ -123,7 +123,7 @@ def decay_rates(rule, s, target):
     Returns
     -------
     array (..., 2)
-        The one with the larger real part first. Complex if any of them is.
+        The one with the larger real part first, and of a complex pair the one above the axis. Complex if any is.
 
     Raises
     ------
@@ -148,6 +148,7 @@ def decay_rates(rule, s, target):
     # The root of larger modulus has no cancellation; the other follows from the product of the two.
     far = (trace + np.where(trace < 0, -1, 1) * root) / 2
     near = np.divide(det, far, out=np.zeros_like(far), where=far != 0)
+    near = np.where(np.imag(root) == 0, near, np.conj(far))
     pair = np.stack([near, far], axis=-1)
-    order = np.argsort(-pair.real, axis=-1, kind="stable")
+    order = np.lexsort((-pair.imag, -pair.real), axis=-1)
     return np.take_along_axis(pair, order, axis=-1)
