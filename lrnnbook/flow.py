@@ -7,6 +7,8 @@ from scipy.integrate import RK45
 
 from .checks import as_array, broadcast_batch, check_stable
 
+MOST_STEPS = 10**6
+
 
 class Trajectory(NamedTuple):
     r"""What :func:`lrnnbook.integrate` returns.
@@ -73,11 +75,11 @@ def integrate(rule, start, target, times, rtol=1e-8, atol=1e-10):
 
     y, goal = (np.array([np.broadcast_to(part, shape).ravel() for part in mode]) for mode in (start, target))
     runs, end = y.shape[1], times[-1]
-    record, exit_time = np.full((3, runs, times.size), np.nan), np.full(runs, np.inf)
-    record[:, :, times == 0] = y[:, :, None]
+    record, exit_time = np.full((runs, times.size, 3), np.nan), np.full(runs, np.inf)
+    record[:, times == 0] = y.T[:, None]
 
     run = np.arange(runs if end > 0 else 0)  # those on their way; what follows is theirs, and shrinks with them
-    due = np.full(run.size, np.count_nonzero(times == 0))  # which of `times` comes next
+    due = np.zeros(run.size, dtype=int)  # which of `times` comes next
     t, h, size_before, ours = np.zeros(run.size), np.full(run.size, 1e-3), np.ones(run.size), rule.for_modes(shape, run)
     gap = 1 - np.abs(y[2, run])
     delta = np.empty((7, 3, run.size))  # at the seven stages of a step
@@ -85,7 +87,7 @@ def integrate(rule, start, target, times, rtol=1e-8, atol=1e-10):
         delta[0] = ours.mode_deltas(*y, *goal) if run.size else 0
         if not np.isfinite(delta[0]).all():
             raise ValueError("start: expected one at which the update is within the range of floats")
-        for _ in range(10**6):
+        for _ in range(MOST_STEPS):
             if not run.size:
                 break
             final = h >= end - t
@@ -96,9 +98,9 @@ def integrate(rule, start, target, times, rtol=1e-8, atol=1e-10):
             allowed[2] = np.minimum(allowed[2], 1e-3 * gap)  # or a step could jump across the edge and back
             size = np.sqrt(np.mean((error / allowed) ** 2, axis=0))
             good = (size < 1) & (np.abs(y_new[2]) < 1)
-            pass_one = np.flatnonzero(good & (times[due] <= t_new))
-            if pass_one.size:
-                due[pass_one] = _record(record, times, due, run, t, h, t_new, y, delta, pass_one)
+            passing = np.flatnonzero(good & (times[due] <= t_new))
+            if passing.size:
+                due[passing] = _record(record, times, due, run, t, h, t_new, y, delta, passing)
 
             # A step that follows the last two errors (a PI controller) hardly ever has to be taken again.
             grow = np.where(np.isfinite(size), 0.9 * size**-0.14 * size_before**0.08, 0)
@@ -118,8 +120,9 @@ def integrate(rule, start, target, times, rtol=1e-8, atol=1e-10):
                 )
                 ours = rule.for_modes(shape, run)
     if run.size:
-        raise RuntimeError(f"a run needs more than a million steps: after them it is at time {t.min():.6g}")
-    return Trajectory(*(part.reshape(shape + times.shape) for part in record), exit_time.reshape(shape)[()])
+        raise RuntimeError(f"a run needs more than {MOST_STEPS} steps: after them it is at time {t.min():.6g}")
+    paths = (record[..., i].reshape(shape + times.shape) for i in range(3))
+    return Trajectory(*paths, exit_time.reshape(shape)[()])
 
 
 def _step(rule, y, goal, delta, h):
@@ -139,5 +142,6 @@ def _record(record, times, due, run, t, h, t_new, y, delta, which):
     i = np.repeat(which, count)
     k = np.arange(i.size) - np.repeat(np.cumsum(count) - now_due, count)
     weights = RK45.P @ ((times[k] - t[i]) / h[i]) ** np.arange(1, 5)[:, None]
-    record[:, run[i], k] = y[:, i] - h[i] * np.einsum("sn,sin->in", weights, delta[:, :, i])
+    slope = np.einsum("sn,sin->ni", weights, delta.take(i, axis=2))
+    record[run[i], k] = y.T[i] - h[i, None] * slope
     return now_due

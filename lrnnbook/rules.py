@@ -213,11 +213,11 @@ class Rule:
     def mode_deltas(self, a, b, w, a_, b_, w_):
         """:meth:`mode_update` on bare arrays, unchecked: a rule sends back f mu^l to a mode, over the lags it keeps."""
         (f, mu, *_), p, c = self.mode_sent(a, w), a * b, a_ * b_
-        phi, phi_ = 1 / (1 - w**2), 1 / (1 - w * w_)  # what is remembered, over all lags
-        psi, psi_ = self.mode_sum(mu * w), self.mode_sum(mu * w_)  # what is sent back
-        da = b * (p * phi - c * phi_)
+        psi, psi_ = self.mode_sum(mu * w), self.mode_sum(mu * w_)  # sent back
+        now, goal = p / (1 - w**2), c / (1 - w * w_)  # remembered
+        da = b * (now - goal)
         db = f * (p * psi - c * psi_)
-        dw = f * b * (p * w * phi * psi - c * w_ * phi_ * psi_)
+        dw = f * b * (now * w * psi - goal * w_ * psi_)
         return da, db, dw
 
     def mode_sent(self, a, w):

@@ -207,7 +207,7 @@ def gramians(F, L, F_, L_):
     (array([[1.]]), array([[0.8]]))
     """
     thin = 0
-    while thin < len(F) and 2 ** (thin + 1) * L.shape[-1] <= L.shape[-2]:
+    while thin < len(F) and 2 ** (thin + 1) * L.shape[-1] <= 2 * L.shape[-2]:
         thin += 1
     L, L_ = _columns(F[:thin], L), _columns(F_[:thin], L_)
     LT, FT = np.swapaxes(L, -1, -2), [np.swapaxes(F_a, -1, -2) for F_a in F[thin:]]

@@ -1,0 +1,79 @@
+"""What the package is timed against: the same results in the styles one finds in public code."""
+
+import numpy as np
+import torch
+from scipy.integrate import solve_ivp
+
+torch.set_num_threads(1)
+torch.set_default_dtype(torch.float64)
+
+
+def autograd_update(student, teacher, lags, stacked=False):
+    """A function that returns the gradient of the loss by PyTorch, unrolled; the teacher's response is given to it."""
+    weights = [torch.tensor(weight, requires_grad=True) for weight in (student.A, student.W, student.B)]
+    goal = torch.tensor(np.moveaxis(teacher.impulse_response(lags), -3, 0))  # (lags, o, m)
+    goal = goal.reshape(lags, *[1] * len(student.batch_shape), *goal.shape[1:])
+
+    def by_the_lag(A, W, B):
+        loss, h = 0, B
+        for goal_k in goal:
+            loss = loss + ((A @ h - goal_k) ** 2).sum() / 2
+            h = W @ h
+        return loss
+
+    def by_doubling(A, W, B):
+        blocks, power = B[None], W
+        while len(blocks) < lags:
+            blocks = torch.cat([blocks, power @ blocks[: lags - len(blocks)]])
+            power = power @ power
+        return ((A @ blocks - goal) ** 2).sum() / 2
+
+    loss = by_doubling if stacked else by_the_lag
+    return lambda: [grad.numpy() for grad in torch.autograd.grad(loss(*weights), weights)]
+
+
+def rflo_by_outer_products(student, R, decay, inputs, targets):
+    """RFLO with a matrix of eligibility traces, one sequence after the other, an outer product at each step."""
+    A, W, B = student.A, student.W, student.B
+    dA, dW, dB = np.zeros_like(A), np.zeros_like(W), np.zeros_like(B)
+    for x, y in zip(inputs, targets):
+        h, p, q, ones = np.zeros(len(W)), np.zeros_like(W), np.zeros_like(B), np.ones(len(W))
+        for x_t in x:
+            p = decay * p + np.outer(ones, h)
+            q = decay * q + np.outer(ones, x_t)
+            h = W @ h + B @ x_t
+        e = A @ h - y
+        dA += np.outer(e, h)
+        dW += (R.T @ e)[:, None] * p
+        dB += (R.T @ e)[:, None] * q
+    return [total / len(inputs) for total in (dA, dW, dB)]
+
+
+def mode_velocity(name, target, r, decay):
+    """-Delta of one mode in plain Python numbers, for solve_ivp."""
+    a_, b_, w_ = target
+    c = a_ * b_
+
+    def velocity(t, y):
+        a, b, w = y.tolist()
+        if not -1 < w < 1:
+            return (np.nan, np.nan, np.nan)  # SciPy rejects the step, and gives up where its steps become too small
+        phi, phi_ = 1 / (1 - w * w), 1 / (1 - w * w_)
+        if name == "BPTT":
+            f, psi, psi_ = a, phi, phi_
+        elif name == "one-step tBPTT":
+            f, psi, psi_ = a, 1, 1
+        elif name == "RFLO":
+            f, psi, psi_ = r, 1 / (1 - decay * w), 1 / (1 - decay * w_)
+        else:
+            f, psi, psi_ = r, phi, phi_
+        now, goal = a * b * phi, c * phi_
+        return (-b * (now - goal), -f * (a * b * psi - c * psi_), -f * b * (now * w * psi - goal * w_ * psi_))
+
+    return velocity
+
+
+def scipy_path(velocity, start, times, **options):
+    """(3, len(times)); NaN once a run has fallen over the edge."""
+    run = solve_ivp(velocity, (0, times[-1]), start, t_eval=times, **options)
+    return np.pad(run.y, ((0, 0), (0, len(times) - run.y.shape[1])), constant_values=np.nan)

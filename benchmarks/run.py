@@ -1,0 +1,224 @@
+"""Time the package against its peers in one run, one thread each: `make bench`.
+
+Prints a table, and writes it to results.md and, for chapters that quote a number, to results.json. Times are processor
+time, so that other work on the machine counts little; each is the best of several, ours and the peers' in turn.
+"""
+
+import os
+
+for library in ("OPENBLAS", "OMP", "MKL"):
+    os.environ[f"{library}_NUM_THREADS"] = "1"
+
+import datetime
+import json
+import platform
+import time
+from pathlib import Path
+
+import numpy as np
+import scipy
+import torch
+from numpy.testing import assert_allclose
+
+from lrnnbook import BPTT, RFLO, EProp, LinearRNN, Mode, TruncatedBPTT, integrate
+from peers import autograd_update, mode_velocity, rflo_by_outer_products, scipy_path
+
+HERE = Path(__file__).parent
+LAGS = 150
+TOLERANCE = {"rtol": 1e-8, "atol": 1e-10}
+
+
+def seconds(function):
+    before = time.process_time()
+    function()
+    return time.process_time() - before
+
+
+def race(ours, *peers, repeats=7, at_least=0.02):
+    """Seconds a call, the best of `repeats`, of ours and of each peer; they take turns."""
+    calls = [max(1, round(at_least / max(seconds(function), 1e-6))) for function in (ours, *peers)]
+    best = [np.inf] * len(calls)
+    for _ in range(repeats):
+        for i, function in enumerate((ours, *peers)):
+            best[i] = min(best[i], seconds(lambda: [function() for _ in range(calls[i])]) / calls[i])
+    return best
+
+
+def network(rng, o, n, m, batch=(), radius=0.9):
+    W = rng.standard_normal(batch + (n, n))
+    W *= radius / np.abs(np.linalg.eigvals(W)).max(axis=-1)[..., None, None]
+    return LinearRNN(rng.standard_normal(batch + (o, n)), W, rng.standard_normal(batch + (n, m)))
+
+
+def expected_update(n, o, m, batch):
+    """BPTT at an infinite horizon against PyTorch unrolled to so many lags that the two agree."""
+    rng = np.random.default_rng(1)
+    student, teacher = network(rng, o, n, m, batch), network(rng, o, 4, m)
+    peers = [autograd_update(student, teacher, LAGS, stacked) for stacked in (False, True)]
+    update = BPTT().update(student, teacher)
+    for peer in peers:
+        for delta, expected in zip(update, peer()):
+            assert_allclose(delta, expected, rtol=0, atol=1e-9 * np.abs(expected).max())
+    ours, *theirs = race(lambda: BPTT().update(student, teacher), *peers)
+    what = f"expected BPTT update, n = {n}, o = m = {o}, " + (f"batch {batch[0]}" if batch else "one student")
+    return [
+        (what, f"PyTorch autograd, {LAGS} lags in a loop", ours, theirs[0]),
+        (what, f"PyTorch autograd, {LAGS} lags stacked by doubling", ours, theirs[1]),
+    ]
+
+
+def sampled_update(samples, n=20, o=1, m=1, T=100):
+    """RFLO's update from data against one outer product a step and sequence."""
+    rng = np.random.default_rng(2)
+    student, R, decay = network(rng, o, n, m), rng.standard_normal((o, n)), 0.7
+    inputs, targets = rng.standard_normal((samples, T, m)), rng.standard_normal((samples, o))
+    rule = RFLO(R, decay)
+
+    def ours():
+        return rule.sampled_update(student, inputs, targets)
+
+    def peer():
+        return rflo_by_outer_products(student, R, decay, inputs, targets)
+
+    for delta, expected in zip(ours(), peer()):
+        assert_allclose(delta, expected, rtol=0, atol=1e-11 * np.abs(expected).max())
+    what = f"sampled RFLO update, n = {n}, T = {T}, batch {samples}"
+    return [(what, "NumPy, an outer product a step and sequence", *race(ours, peer, repeats=5))]
+
+
+def trajectories(name, count=10_000, sample=100, rounds=5):
+    """Many runs of the mode equations against a loop of solve_ivp over a random sample of them, scaled up."""
+    rng = np.random.default_rng(3)
+    start = Mode(*rng.uniform(-1, 1, (2, count)), rng.uniform(-0.9, 0.9, count))
+    target = Mode(*rng.uniform(0.5, 1.5, (2, count)), rng.uniform(-0.8, 0.8, count))
+    r, decay, times = rng.standard_normal(count), rng.uniform(-0.8, 0.8, count), np.linspace(0, 50, 101)
+    rules = {"BPTT": BPTT(), "one-step tBPTT": TruncatedBPTT(), "RFLO": RFLO(r, decay), "e-prop": EProp(r)}
+    rule = rules[name]
+    starts, targets = np.array([*start]).T.tolist(), np.array([*target]).T.tolist()
+    chosen = rng.choice(count, sample, replace=False).tolist()
+    velocities = [mode_velocity(name, targets[i], float(r[i]), float(decay[i])) for i in chosen]
+
+    def loop(part, method="RK45", **options):
+        options = options or TOLERANCE
+        return np.array([scipy_path(velocities[k], starts[chosen[k]], times, method=method, **options) for k in part])
+
+    run = integrate(rule, start, target, times, **TOLERANCE)
+    stayed = np.flatnonzero(run.exit_time[chosen] == np.inf)
+    exact = loop(stayed, "LSODA", rtol=1e-12, atol=1e-13)
+    path = np.moveaxis(np.array(run[:3]), 0, 1)[chosen][stayed]
+    errors = [np.abs(one - exact).max(axis=(1, 2)) for one in (path, loop(stayed))]
+    print(
+        f"{name}: {np.isfinite(run.exit_time).sum()} of {count} runs fall over the edge; error of the {stayed.size} "
+        "others in the sample, median and largest: "
+        + ", ".join(f"{who} {np.median(e):.1e} {e.max():.1e}" for who, e in zip(("ours", "SciPy's"), errors))
+    )
+    assert np.median(errors[0]) <= 2 * np.median(errors[1]) and errors[0].max() < 1e-5
+
+    ours, theirs, part = np.inf, 0, sample // rounds
+    for k in range(rounds):
+        ours = min(ours, seconds(lambda: integrate(rule, start, target, times, **TOLERANCE)))
+        theirs += min(seconds(lambda: loop(range(k * part, (k + 1) * part))) for _ in range(2))
+    what = f"{count:,} trajectories of {name}, 101 times to 50"
+    return [(what, f"loop of solve_ivp RK45 ({sample} random ones, scaled)", ours, theirs * count / sample)]
+
+
+def growth():
+    """How the cost grows: the exponent fitted to the upper half of a range of sizes."""
+    rng = np.random.default_rng(4)
+
+    def update(n=20, batch=20):
+        student, teacher = network(rng, 1, n, 1, (batch,)), network(rng, 1, 4, 1)
+        return lambda: BPTT().update(student, teacher)
+
+    def sampled(n=20, T=100, batch=100):
+        student, rule = network(rng, 1, n, 1), RFLO(rng.standard_normal((1, n)), 0.7)
+        inputs, targets = rng.standard_normal((batch, T, 1)), rng.standard_normal((batch, 1))
+        return lambda: rule.sampled_update(student, inputs, targets)
+
+    rows = []
+    for what, make, axis, sizes in (
+        ("expected BPTT update", update, "n", (16, 32, 64, 128, 256)),
+        ("expected BPTT update", update, "batch", (1, 8, 64, 512, 4096)),
+        ("sampled RFLO update", sampled, "n", (16, 32, 64, 128, 256, 512)),
+        ("sampled RFLO update", sampled, "T", (25, 100, 400, 1600)),
+        ("sampled RFLO update", sampled, "batch", (1, 16, 256, 4096)),
+    ):
+        cost = [race(make(**{axis: size}), repeats=3)[0] for size in sizes]
+        upper = len(sizes) // 2
+        exponent = np.polyfit(np.log(sizes[upper:]), np.log(cost[upper:]), 1)[0]
+        rows.append((what, axis, sizes, cost, exponent))
+    return rows
+
+
+def machine():
+    try:
+        models = [line.split(":")[1].strip() for line in open("/proc/cpuinfo") if line.startswith("model name")]
+    except OSError:
+        models = []
+    return {
+        "date": datetime.date.today().isoformat(),
+        "processor": models[0] if models else platform.processor() or platform.machine(),
+        "cores": os.cpu_count(),
+        "python": platform.python_version(),
+        "numpy": np.__version__,
+        "scipy": scipy.__version__,
+        "torch": torch.__version__,
+    }
+
+
+def show(value):
+    """Three figures of a time in seconds."""
+    for unit, size in (("s", 1), ("ms", 1e-3), ("µs", 1e-6)):
+        if value >= size:
+            return f"{value / size:.3g} {unit}"
+    return f"{value / 1e-9:.3g} ns"
+
+
+def report(about, races, costs):
+    lines = [
+        "# Benchmark",
+        "",
+        f"{about['date']}, {about['processor']} with {about['cores']} cores, Python {about['python']}, "
+        f"NumPy {about['numpy']}, SciPy {about['scipy']}, PyTorch {about['torch']}. One thread each, processor time,",
+        "best of several calls, taken in turns. Made by `make bench`.",
+        "",
+        "| what | ours | peer | theirs | ratio |",
+        "| :-- | --: | :-- | --: | --: |",
+        *(
+            f"| {what} | {show(ours)} | {peer} | {show(theirs)} | {theirs / ours:.1f} |"
+            for what, peer, ours, theirs in races
+        ),
+        "",
+        "How the cost grows; the exponent is fitted to the upper half of the sizes.",
+        "",
+        "| what | axis | sizes | cost | exponent |",
+        "| :-- | :-- | :-- | :-- | --: |",
+        *(
+            f"| {what} | {axis} | {', '.join(map(str, sizes))} | {', '.join(map(show, cost))} | {exponent:.2f} |"
+            for what, axis, sizes, cost, exponent in costs
+        ),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def main():
+    races = [
+        *expected_update(n=20, o=1, m=1, batch=(20,)),
+        *expected_update(n=128, o=4, m=4, batch=()),
+        *(row for samples in (1, 10, 100, 1000) for row in sampled_update(samples)),
+        *(row for name in ("BPTT", "one-step tBPTT", "RFLO", "e-prop") for row in trajectories(name)),
+    ]
+    about, costs = machine(), growth()
+    text = report(about, races, costs)
+    print("\n" + text)
+    (HERE / "results.md").write_text(text, encoding="utf-8")
+    stored = {
+        "about": about,
+        "races": [dict(zip(("what", "peer", "ours", "theirs"), row)) for row in races],
+        "growth": [dict(zip(("what", "axis", "sizes", "seconds", "exponent"), row)) for row in costs],
+    }
+    (HERE / "results.json").write_text(json.dumps(stored, indent=1) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
