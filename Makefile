@@ -7,7 +7,7 @@ BIN := .venv/bin
 PACKAGE := $(wildcard lrnnbook/*.py) requirements.lock pyproject.toml
 SOURCES := $(wildcard *.md *.yml *.bib chapters/*.ipynb chapters/figures/* _ext/*.py _static/* _templates/*)
 
-.PHONY: book test refresh lock clean
+.PHONY: book test refresh bench lock clean
 
 book: _build/html/.built
 	@echo "The book stands. Open _build/html/index.html in a browser."
@@ -20,6 +20,10 @@ test: book
 refresh: .venv/.installed
 	@$(BIN)/python tools/notebooks.py
 
+# Time the package against PyTorch and SciPy: a table, also in benchmarks/results.md (about a minute).
+bench: .venv-bench/.installed
+	@.venv-bench/bin/python benchmarks/run.py
+
 # Choose exact versions anew within the ranges of requirements.txt.
 lock: .venv/.installed
 	@$(BIN)/pip -qq install uv
@@ -27,7 +31,7 @@ lock: .venv/.installed
 	  --custom-compile-command "make lock" requirements.txt -o requirements.lock
 
 clean:
-	rm -rf _build .venv
+	rm -rf _build .venv .venv-bench
 
 .venv/.installed: requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("Python 3.11 or newer is needed: make PYTHON=python3.12 book")'
@@ -35,6 +39,14 @@ clean:
 	@$(PYTHON) -m venv .venv
 	@$(BIN)/pip -qq install --require-hashes -r requirements.lock
 	@$(BIN)/pip -qq install --no-deps --no-build-isolation -e .
+	@touch $@
+
+.venv-bench/.installed: requirements.lock pyproject.toml benchmarks/requirements.txt
+	@echo "Installing the package and PyTorch into .venv-bench (a few minutes, once)"
+	@$(PYTHON) -m venv .venv-bench
+	@.venv-bench/bin/pip -qq install --require-hashes -r requirements.lock
+	@.venv-bench/bin/pip -qq install -r benchmarks/requirements.txt
+	@.venv-bench/bin/pip -qq install --no-deps --no-build-isolation -e .
 	@touch $@
 
 # A chapter's results depend on the package: when it changes, every chapter is executed again.
