@@ -4,7 +4,7 @@ PYTHON ?= python3
 # One thread a process: two chapters and two test workers run side by side.
 export OPENBLAS_NUM_THREADS := 1
 BIN := .venv/bin
-PACKAGE := $(wildcard lrnnbook/*.py) requirements.lock pyproject.toml
+PACKAGE := $(wildcard lrnnbook/*.py) requirements.lock pyproject.toml benchmarks/results.json
 SOURCES := $(wildcard *.md *.yml *.bib chapters/*.ipynb chapters/figures/* _ext/*.py _static/* _templates/*)
 
 .PHONY: book test refresh bench lock clean
@@ -49,7 +49,7 @@ clean:
 	@.venv-bench/bin/pip -qq install --no-deps --no-build-isolation -e .
 	@touch $@
 
-# A chapter's results depend on the package: when it changes, every chapter is executed again.
+# A chapter's results depend on the package and the stored benchmark: when they change, every chapter is executed again.
 _build/.package: .venv/.installed $(PACKAGE)
 	@rm -rf _build && mkdir _build && touch $@
 
