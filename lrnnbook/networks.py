@@ -159,6 +159,23 @@ class LinearRNN:
         return self.A @ np.linalg.solve(np.eye(self.n) - z[..., None, None] * self.W, self.B)
 
 
+def check_pair(student, teacher, **batches):
+    """Return the common batch shape of student, teacher and what else is named; raise ValueError if o or m differ.
+
+    Examples
+    --------
+    >>> net = LinearRNN([[1.0]], [[0.0]], [[1.0]])
+    >>> check_pair(net, net, R=(20,))
+    (20,)
+    """
+    for axis in "om":
+        if getattr(student, axis) != getattr(teacher, axis):
+            raise ValueError(
+                f"student: expected the teacher's {axis} = {getattr(teacher, axis)}, got {getattr(student, axis)}"
+            )
+    return broadcast_batch(student=student.batch_shape, teacher=teacher.batch_shape, **batches)
+
+
 def loss(student, teacher, horizon=np.inf):
     r"""The final-step loss of a student under white-noise input.
 
@@ -193,13 +210,7 @@ def loss(student, teacher, horizon=np.inf):
     >>> [round(float(loss(student, teacher, horizon)), 6) for horizon in (1, 2, np.inf)]
     [0.0, 0.125, 0.166667]
     """
-    horizon = as_horizon(horizon)
-    for axis in "om":
-        if getattr(student, axis) != getattr(teacher, axis):
-            raise ValueError(
-                f"student: expected the teacher's {axis} = {getattr(teacher, axis)}, got {getattr(student, axis)}"
-            )
-    batch = broadcast_batch(student=student.batch_shape, teacher=teacher.batch_shape)
+    horizon, batch = as_horizon(horizon), check_pair(student, teacher)
     if horizon < np.inf:
         with np.errstate(over="ignore", invalid="ignore"):
             gap = student._response(horizon) - teacher._response(horizon)

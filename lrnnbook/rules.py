@@ -24,6 +24,7 @@ import numpy as np
 
 from .checks import as_array, as_count, as_horizon, broadcast_batch, check_stable
 from .modes import Mode
+from .networks import check_pair
 from .stein import gramians, krylov, squares, stein_partial
 
 
@@ -87,13 +88,7 @@ class Rule:
         >>> BPTT().update(student, teacher).W.round(6)
         array([[0.888889]])
         """
-        horizon = as_horizon(horizon)
-        for axis in "om":
-            if getattr(student, axis) != getattr(teacher, axis):
-                raise ValueError(
-                    f"student: expected the teacher's {axis} = {getattr(teacher, axis)}, got {getattr(student, axis)}"
-                )
-        batch = broadcast_batch(student=student.batch_shape, teacher=teacher.batch_shape, **self._batches(student))
+        horizon, batch = as_horizon(horizon), check_pair(student, teacher, **self._batches(student))
         with np.errstate(over="ignore", invalid="ignore"):
             if horizon == np.inf:
                 update = self._limit(student, teacher)

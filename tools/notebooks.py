@@ -23,7 +23,7 @@ METADATA = {
 }
 CELL_METADATA = {"tags", "mystnb"}
 IMAGES = re.compile(r"^image/")
-MACHINE_PATH = re.compile(r"(?:/home/|/root/|/Users/|/tmp/|/work/|/var/folders/|[A-Z]:\\+Users\\|site-packages|ipykernel_\d)")
+MACHINE_PATH = re.compile(r"(?:/(?:home|root|Users|tmp|work|var/folders)/|[A-Z]:\\+Users\\|site-packages|ipykernel_\d)")
 # A date with a time of day, as a log or an execution record writes it.
 TIMESTAMP = re.compile(r"\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}")
 
@@ -50,39 +50,41 @@ def clean(notebook):
 
 def problems(notebook):
     """List what keeps a notebook from the committed form; an empty list means that it is in it."""
-    found = []
-    if notebook.metadata != METADATA:
-        found.append("its metadata are not the book's")
+    found = [] if notebook.metadata == METADATA else ["its metadata are not the book's"]
     count = 0
     for number, cell in enumerate(notebook.cells, 1):
-        say = lambda text: found.append(f"cell {number}: {text}")  # noqa: E731
-        extra = set(cell.metadata) - CELL_METADATA
-        if extra:
-            say(f"metadata {sorted(extra)}")
-        if MACHINE_PATH.search(cell.source):
-            say("a machine's path in its source")
-        if cell.cell_type != "code":
-            continue
-        count += 1
-        if not cell.source.strip():
-            say("an empty code cell")
-        if cell.execution_count is None:
-            say("not executed")
-        elif cell.execution_count != count:
-            say(f"counted {cell.execution_count}, expected {count}")
-        for output in cell.outputs:
-            if output.output_type == "error":
-                say(f"fails with {output.ename}")
-            if output.get("name") == "stderr":
-                say("writes to stderr")
-            if any(IMAGES.match(kind) for kind in output.get("data", {})):
-                say("an image among its outputs")
-            text = str(output.get("text", "")) + str(output.get("data", ""))
-            if MACHINE_PATH.search(text):
-                say("a machine's path among its outputs")
-            if TIMESTAMP.search(text):
-                say("a timestamp among its outputs")
+        count += cell.cell_type == "code"
+        found += [f"cell {number}: {problem}" for problem in cell_problems(cell, count)]
     return found
+
+
+def cell_problems(cell, count):
+    """Say what is wrong with one cell, by now the `count`-th with code."""
+    extra = set(cell.metadata) - CELL_METADATA
+    if extra:
+        yield f"metadata {sorted(extra)}"
+    if MACHINE_PATH.search(cell.source):
+        yield "a machine's path in its source"
+    if cell.cell_type != "code":
+        return
+    if not cell.source.strip():
+        yield "an empty code cell"
+    if cell.execution_count is None:
+        yield "not executed"
+    elif cell.execution_count != count:
+        yield f"counted {cell.execution_count}, expected {count}"
+    for output in cell.outputs:
+        if output.output_type == "error":
+            yield f"fails with {output.ename}"
+        if output.get("name") == "stderr":
+            yield "writes to stderr"
+        if any(IMAGES.match(kind) for kind in output.get("data", {})):
+            yield "an image among its outputs"
+        text = str(output.get("text", "")) + str(output.get("data", ""))
+        if MACHINE_PATH.search(text):
+            yield "a machine's path among its outputs"
+        if TIMESTAMP.search(text):
+            yield "a timestamp among its outputs"
 
 
 def refresh(path):
@@ -91,7 +93,12 @@ def refresh(path):
     notebook = nbformat.reads(before.decode("utf-8"), as_version=4)
     start = time.perf_counter()
     NotebookClient(
-        notebook, kernel_name="python3", timeout=300, record_timing=False, coalesce_streams=True, resources={"metadata": {"path": path.parent}}
+        notebook,
+        kernel_name="python3",
+        timeout=300,
+        record_timing=False,
+        coalesce_streams=True,  # else the bytes depend on how fast a cell prints
+        resources={"metadata": {"path": path.parent}},
     ).execute()
     seconds = time.perf_counter() - start
     after = (nbformat.writes(clean(notebook)).rstrip("\n") + "\n").encode("utf-8")
