@@ -1,6 +1,6 @@
 /* Two rules from one start: the mode equations of BPTT and RFLO in the browser, with a time slider and a play button.
 
-   The file has no import or export, so that a page opened from disk may load it too, where browsers refuse modules.
+   A plain script and no module, because browsers refuse modules to a page opened from disk.
    What tests and the curious need is in globalThis.phase. */
 
 (() => {
@@ -65,7 +65,7 @@
       }
       states.push(t >= time - 1e-13 && exit === Infinity ? y.slice() : null);
     }
-    return { states, exit };
+    return { states, exit, end: y };
   }
 
   globalThis.phase = { bptt, rflo, loss, step, integrate };
@@ -162,11 +162,13 @@
     function draw() {
       const at = Math.round((value.time / DURATION) * FRAMES), words = [];
       drawn.forEach(({ kind, ...curve }, which) => {
-        const { states, exit } = runs[which], seen = states.slice(0, at + 1).filter(Boolean), last = seen[seen.length - 1];
+        const { states, exit, end } = runs[which], seen = states.slice(0, at + 1).filter(Boolean), when = times.slice(0, seen.length);
+        if (exit <= value.time) { seen.push(end); when.push(exit); } // the last piece is steep: draw it to the edge
+        const last = seen[seen.length - 1];
         curve.plane.setAttribute("d", plane.line(seen));
-        curve.memory.setAttribute("d", memory.line(seen.map((y, i) => [times[i], y[2]])));
+        curve.memory.setAttribute("d", memory.line(seen.map((y, i) => [when[i], y[2]])));
         curve.dots.forEach(([dot, { X, Y }], view) => {
-          dot.setAttribute("cx", X(view ? times[seen.length - 1] : last[0]));
+          dot.setAttribute("cx", X(view ? when[when.length - 1] : last[0]));
           dot.setAttribute("cy", Y(view ? last[2] : last[1]));
         });
         const where = last.map(x => x.toFixed(2).replace("-", "−")).join(", ");
