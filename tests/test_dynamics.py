@@ -3,6 +3,8 @@
 import numpy as np
 import pytest
 import sympy as sp
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 
 from lrnnbook import (
@@ -66,6 +68,33 @@ def test_eprop_keeps_an_aligned_network_aligned_only_in_special_bases():
         assert (off < 1e-12) == kept and (kept or off > 1e-3)
 
 
+# One formula for all rules
+
+
+WEIGHT = st.floats(-2, 2)
+MEMORY = st.floats(-0.9, 0.9)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.sampled_from(["BPTT", "one-step tBPTT", "RFLO", "e-prop"]), *[WEIGHT] * 4, *[MEMORY] * 3)
+def test_updates_are_values_and_chords_of_one_function(name, a, b, c, r, w, w_, decay):
+    f, mu, rule = {
+        "BPTT": (a, w, BPTT()),
+        "one-step tBPTT": (a, 0.0, TruncatedBPTT(1)),
+        "RFLO": (r, decay, RFLO(r, decay)),
+        "e-prop": (r, w, EProp(r)),
+    }[name]
+
+    def G(z):
+        return a * b / (1 - w * z) - c / (1 - w_ * z)
+
+    da, db, dw = rule.mode_update(Mode(a, b, w), Mode(c, 1.0, w_))
+    assert_allclose(da, b * G(w), atol=1e-9)
+    assert_allclose(db, f * G(mu), atol=1e-9)
+    assert_allclose((w - mu) * dw, f * b * (G(w) - G(mu)), atol=1e-9)  # f b times the chord, times its width
+    assert_allclose(f * da, b * db + (w - mu) * dw, atol=1e-8)  # hence what each rule conserves
+
+
 # Points of rest
 
 
@@ -116,6 +145,30 @@ def test_the_loss_of_a_silent_student():
     silent = aligned_network(Mode([0.0, 0.0], 0.0, [0.3, -0.9]), U, V, P)
     expected = ((target.a * target.b) ** 2 / (2 * (1 - target.w**2))).sum()
     assert_allclose(loss(silent, aligned_network(target, U, V, P)), expected, rtol=1e-12)
+
+
+@pytest.mark.parametrize("steps", [1, 2, 5, np.inf])
+def test_the_silent_line_is_made_of_saddles(steps):
+    rng = np.random.default_rng(7)
+    c, w, w_ = rng.uniform(-2, 2, 300), *rng.uniform(-0.95, 0.95, (2, 300))
+    rule, kept = (BPTT(), 1) if steps == np.inf else (TruncatedBPTT(steps), 1 - (w * w_) ** steps)
+    growth = np.abs(c) * np.sqrt(kept) / (1 - w * w_)
+    line, target = Mode(0.0, 0.0, w), Mode(c, 1.0, w_)
+    assert not np.any([*rule.mode_update(line, target)])
+    values = np.sort(np.linalg.eigvals(jacobian(rule, line, target)).real, axis=-1)
+    assert_allclose(values, np.stack([-growth, 0 * growth, growth], axis=-1), atol=1e-12)
+
+
+@pytest.mark.parametrize("name", ["BPTT", "one-step tBPTT", "RFLO"])
+def test_the_wait_is_logarithmic_at_the_rate_of_the_saddle(name):
+    rule = {"BPTT": BPTT(), "one-step tBPTT": TruncatedBPTT(1), "RFLO": RFLO(1.0, 0.5)}[name]
+    w0, target, times = np.array([-0.8, 0.0, 0.8]), Mode(1.0, 1.0, 0.8), np.linspace(0, 40, 8001)
+    size = np.array([1e-5, 1e-8])[:, None]
+    run = integrate(rule, Mode(size, size, w0), target, times, atol=1e-15)
+    half = 0.5 / (2 * (1 - 0.8**2))
+    wait = times[np.argmax(mode_loss(Mode(run.a, run.b, run.w), target) < half, axis=-1)]
+    expected = {"BPTT": 1 - 0.8 * w0, "one-step tBPTT": np.sqrt(1 - 0.8 * w0), "RFLO": 0 * w0}[name]
+    assert_allclose((wait[1] - wait[0]) / np.log(1e3), expected, atol=3e-3)
 
 
 # Where runs go

@@ -16,7 +16,7 @@ import pytest
 import lrnnbook as lb
 
 ROOT = Path(__file__).resolve().parent.parent
-MODULE = ROOT / "_static" / "phase.js"
+MODULE = ROOT / "_static" / "phase.mjs"
 PAGE = ROOT / "_build" / "html" / "chapters" / "12_detours.html"
 NODE = shutil.which("node")
 CHROMIUM = next(

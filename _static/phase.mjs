@@ -1,6 +1,7 @@
 /* Two rules from one start: the mode equations of BPTT and RFLO in the browser, with a time slider and a play button.
 
-   A plain script and no module, because browsers refuse modules to a page opened from disk.
+   A plain script and no module, because browsers refuse modules to a page opened from disk; named .mjs because Jupyter
+   Book adds every .js in this folder to every page.
    What tests and the curious need is in globalThis.phase. */
 
 (() => {
