@@ -13,7 +13,8 @@ book: _build/html/.built
 	@echo "The book stands. Open _build/html/index.html in a browser."
 
 test: book
-	@echo "Testing the package, the chapters and the built site (one part alone: see CONTRIBUTING.md)"
+	@echo "Testing the package, the chapters and the built site, about two minutes. One part alone: $(BIN)/pytest tests/test_rules.py,"
+	@echo "or lrnnbook (the docstrings), or --nbval chapters/03_modes.ipynb, or tests/test_site.py"
 	@$(BIN)/pytest -q -n 2 --dist loadfile --nbval chapters tests lrnnbook
 
 # Re-execute every chapter and bring it into the form in which chapters are committed.
@@ -54,7 +55,7 @@ _build/.package: .venv/.installed $(PACKAGE)
 	@rm -rf _build && mkdir _build && touch $@
 
 _build/html/.built: _build/.package $(SOURCES)
-	@echo "Building the book: chapters that changed are executed, about ten seconds each"
+	@echo "Building the book: chapters that changed are executed, a few seconds each"
 	@rm -rf _build/html
 	@$(BIN)/jupyter-book build . -W -n --keep-going
 	@touch $@
