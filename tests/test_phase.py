@@ -1,17 +1,14 @@
 """The interactive panel of the chapter on detours: its integrator against the package, its controls in the browser."""
 
-import functools
-import http.server
 import json
-import os
 import shutil
 import subprocess
-import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 import pytest
+from chromium import ARGUMENTS, CHROMIUM, need_chromium, served
 
 import lrnnbook as lb
 
@@ -19,14 +16,6 @@ ROOT = Path(__file__).resolve().parent.parent
 MODULE = ROOT / "_static" / "phase.mjs"
 PAGE = ROOT / "_build" / "html" / "chapters" / "12_detours.html"
 NODE = shutil.which("node")
-CHROMIUM = next(
-    filter(None, [os.environ.get("CHROMIUM"), *map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))]), None
-)
-ARGUMENTS = (
-    "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
-    "--disable-component-update --disable-sync"
-).split()
-
 TARGET = lb.Mode(1.0, 1.0, 0.8)
 TIMES = [0.0, 0.1, 0.5, 1.0, 2.5, 6.0]
 STARTS = [(1.0, 1.0, 0.6), (-0.5, 1.5, -0.8), (2.0, -2.0, 0.9), (0.05, 0.0, 0.0), (-2.0, -1.0, 0.3)]
@@ -66,22 +55,13 @@ def hold(answers):
     assert fallen > 3  # the comparison has seen the edge
 
 
-class Quiet(http.server.SimpleHTTPRequestHandler):
-    def log_message(self, *_):
-        pass
-
-
 def visit():
     """What the panel does on a laptop that moves, and on a phone that does not; and what its integrator finds."""
     from playwright.sync_api import sync_playwright
 
-    handler = functools.partial(Quiet, directory=str(PAGE.parent.parent))
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    server.daemon_threads = True
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    address = f"http://127.0.0.1:{server.server_port}/chapters/{PAGE.name}"
     seen = {"errors": []}
-    with sync_playwright() as playwright:
+    with served(PAGE.parent.parent) as site, sync_playwright() as playwright:
+        address = f"{site}chapters/{PAGE.name}"
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
 
         def open_page(url, **options):
@@ -130,16 +110,12 @@ def visit():
         play.click()
         seen["from disk"] = now()
         browser.close()
-    server.shutdown()
-    server.server_close()
     return seen
 
 
 @pytest.fixture(scope="module")
 def seen():
-    if CHROMIUM is None:
-        reason = "no Chromium found: apt-get install chromium, or set CHROMIUM to the path of one"
-        (pytest.fail if os.environ.get("CI") else pytest.skip)(reason)
+    need_chromium()
     if not PAGE.is_file():
         pytest.fail(f"no {PAGE}: run make book first")
     with ThreadPoolExecutor(1) as pool:  # a thread of its own: the other tests of the site hold a Playwright in this one

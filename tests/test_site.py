@@ -5,30 +5,19 @@ a laptop, in light and in dark, and hold what was seen. `make book` first; this 
 """
 
 import functools
-import http.server
-import os
 import re
 import shutil
-import threading
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 import pytest
+from chromium import ARGUMENTS, CHROMIUM, need_chromium, served
 
 ROOT = Path(__file__).resolve().parent.parent
 SITE = ROOT / "_build" / "html"
 WEIGHT = 700_000  # bytes: a chapter's page and its figures, without MathJax, the theme's shared files and the search index
-GET_CHROMIUM = "no Chromium found: apt-get install chromium, or set CHROMIUM to the path of one"
-CHROMIUM = next(
-    filter(None, [os.environ.get("CHROMIUM"), *map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))]), None
-)
-# The local server is the only host that resolves, so that a request to another fails on every machine alike.
-ARGUMENTS = (
-    "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
-    "--disable-component-update --disable-sync"
-).split() + ["--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"]
 
 
 def pages_of(site):
@@ -245,26 +234,12 @@ def axe_source():
     return (Path(axe_playwright_python.__file__).parent / "axe.min.js").read_text(encoding="utf-8")
 
 
-class Quiet(http.server.SimpleHTTPRequestHandler):
-    def log_message(self, *_):
-        pass
-
-
 class Visitor:
-    """One browser and one server for a site; each page is opened once."""
+    """One browser at the address of a site; each page is opened once."""
 
-    def __init__(self, browser, site):
-        self.seen, self.axe = {}, axe_source()
+    def __init__(self, browser, address):
+        self.seen, self.axe, self.address = {}, axe_source(), address
         self.context = browser.new_context(reduced_motion="reduce")
-        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=str(site)))
-        self.server.daemon_threads = True
-        self.address = f"http://127.0.0.1:{self.server.server_port}/"
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
-
-    def close(self):
-        self.context.close()
-        self.server.shutdown()
-        self.server.server_close()
 
     def __call__(self, page):
         if page not in self.seen:
@@ -309,8 +284,7 @@ class Visitor:
 
 @pytest.fixture(scope="session")
 def browser():
-    if CHROMIUM is None:
-        (pytest.fail if os.environ.get("CI") else pytest.skip)(GET_CHROMIUM)
+    need_chromium()
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
@@ -321,9 +295,10 @@ def browser():
 
 @pytest.fixture(scope="session")
 def visit(browser):
-    visitor = Visitor(browser, SITE)
-    yield visitor
-    visitor.close()
+    with served(SITE) as address:
+        visitor = Visitor(browser, address)
+        yield visitor
+        visitor.context.close()
 
 
 @every_page
@@ -395,9 +370,10 @@ def test_faults_in_the_browser_are_seen(browser, faulty):
     if not mathjax.is_dir():
         pytest.fail("run make book first")
     shutil.copytree(mathjax, faulty / "_static" / "mathjax", dirs_exist_ok=True)
-    visitor = Visitor(browser, faulty)
-    seen = visitor("index.html")
-    visitor.close()
+    with served(faulty) as address:
+        visitor = Visitor(browser, address)
+        seen = visitor("index.html")
+        visitor.context.close()
     for fault in ("another host: https://script.example", "another host: https://style.example", "404: "):
         assert any(line.startswith(fault) for line in seen.requests), fault
     assert any("undefinedFunction" in line for line in seen.errors)
