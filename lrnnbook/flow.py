@@ -65,7 +65,8 @@ def integrate(rule, start, target, times, rtol=1e-8, atol=1e-10):
     """
     times = as_array("times", times, "times", {})
     if times.ndim > 1 or times[0] < 0 or np.any(np.diff(times) < 0):
-        raise ValueError("times: expected one axis of numbers that are not negative and do not decrease")
+        got = np.array2string(times, threshold=8)
+        raise ValueError(f"times: expected one axis of numbers that are not negative and do not decrease, got {got}")
     for name, value in (("rtol", rtol), ("atol", atol)):
         if not 0 < value < 1:
             raise ValueError(f"{name}: expected a number between 0 and 1, got {value!r}")
