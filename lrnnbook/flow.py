@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy.integrate import RK45
 
-from .checks import as_array, broadcast_batch, check_stable
+from .checks import as_array
 
 MOST_STEPS = 10**6
 
@@ -70,9 +70,7 @@ def integrate(rule, start, target, times, rtol=1e-8, atol=1e-10):
     for name, value in (("rtol", rtol), ("atol", atol)):
         if not 0 < value < 1:
             raise ValueError(f"{name}: expected a number between 0 and 1, got {value!r}")
-    shape = broadcast_batch(start=start.shape, target=target.shape, **rule.mode_batches())
-    check_stable("start", np.abs(start.w))
-    check_stable("target", np.abs(target.w))
+    shape = rule.check_modes(start=start, target=target)
 
     y, goal = (np.array([np.broadcast_to(part, shape).ravel() for part in mode]) for mode in (start, target))
     runs, end = y.shape[1], times[-1]

@@ -200,10 +200,15 @@ class Rule:
         >>> round(float(db), 6)
         -3.333333
         """
-        broadcast_batch(mode=mode.shape, target=target.shape, **self.mode_batches())
-        check_stable("mode", np.abs(mode.w))
-        check_stable("target", np.abs(target.w))
+        self.check_modes(mode=mode, target=target)
         return Mode(*self.mode_deltas(*mode, *target))
+
+    def check_modes(self, **modes):
+        """Return the common shape of the named modes and the rule; raise ValueError if there is none, or for |w| >= 1."""
+        shape = broadcast_batch(**{name: mode.shape for name, mode in modes.items()}, **self.mode_batches())
+        for name, mode in modes.items():
+            check_stable(name, np.abs(mode.w))
+        return shape
 
     def mode_deltas(self, a, b, w, a_, b_, w_):
         """:meth:`mode_update` on bare arrays, unchecked: a rule sends back f mu^l to a mode, over the lags it keeps."""

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from .checks import as_array, broadcast_batch, check_stable
+from .checks import as_array, broadcast_batch
 from .modes import Mode
 
 
@@ -75,9 +75,7 @@ def jacobian(rule, mode, target):
     >>> jacobian(BPTT(), Mode(1.0, 1.0, 0.0), Mode(1.0, 1.0, 0.0)).tolist()
     [[-1.0, -1.0, 0.0], [-1.0, -1.0, 0.0], [0.0, 0.0, -1.0]]
     """
-    shape = broadcast_batch(mode=mode.shape, target=target.shape, **rule.mode_batches())
-    check_stable("mode", np.abs(mode.w))
-    check_stable("target", np.abs(target.w))
+    shape = rule.check_modes(mode=mode, target=target)
     (a, b, w), (a_, b_, w_) = mode, target
     p, p_ = a * b, a_ * b_
     f, mu, f_a, mu_w = rule.mode_sent(a, w)
@@ -137,8 +135,7 @@ def decay_rates(rule, s, target):
     array([-1., -2.])
     """
     mode = optimal_mode(s, target)
-    broadcast_batch(mode=mode.shape, **rule.mode_batches())
-    check_stable("target", np.abs(target.w))
+    rule.check_modes(target=target, mode=mode)
     (s, b, w), p = mode, target.a * target.b
     f, mu, *_ = rule.mode_sent(s, w)
     phi, psi, d = 1 / (1 - w**2), rule.mode_sum(mu * w), rule.mode_sum_slope(mu * w) * mu
