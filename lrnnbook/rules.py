@@ -532,10 +532,10 @@ class EProp(Rule):
 
 
 def _backward_pass(student, x, y, steps):
-    T, W, B = len(x), _T(student.W), _T(student.B)
+    T, WT, BT = len(x), _T(student.W), _T(student.B)
     h = [np.zeros(x.shape[1:-1] + (student.n,))]  # h_0, and then every state
     for x_t in x:
-        h.append(h[-1] @ W + x_t @ B)
+        h.append(h[-1] @ WT + x_t @ BT)
     e = h[T] @ _T(student.A) - y
     delta, dW, dB = e @ student.A / e.shape[-2], 0, 0  # delta_T in rows, a sequence each, with its share of the mean
     for t in range(T, T - steps, -1):
