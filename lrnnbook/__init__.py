@@ -3,12 +3,15 @@
 The names below are the package; the book derives what each of them computes.
 """
 
+from .claims import claim
 from .flow import Trajectory, integrate
 from .modes import Alignment, Mode, aligned_network, alignment, mode_loss, read_modes
 from .networks import LinearRNN, loss, simulate
 from .plotting import RULES, TARGET, use_style
 from .rules import BPTT, RFLO, EProp, TruncatedBPTT, Update
+from .spectra import change_rank, effective_rank
 from .stability import decay_rates, jacobian, optimal_mode
+from .training import History, train, train_flow
 
 __all__ = [
     "LinearRNN",
@@ -30,6 +33,12 @@ __all__ = [
     "optimal_mode",
     "jacobian",
     "decay_rates",
+    "train",
+    "train_flow",
+    "History",
+    "change_rank",
+    "effective_rank",
+    "claim",
     "RULES",
     "TARGET",
     "use_style",

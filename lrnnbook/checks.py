@@ -74,6 +74,23 @@ def broadcast_batch(**batches):
         raise ValueError(f"batch axes: expected shapes that broadcast together, got {found}") from None
 
 
+def some(array, shape, index, core):
+    """The entries at `index` of an array's batch axes, broadcast to `shape` and flattened; one without them as it is.
+
+    `core` is the number of axes that are not batch axes.
+
+    Examples
+    --------
+    >>> some(np.array([[1.0], [2.0], [3.0]]), (3,), [0, 2], core=1)
+    array([[1.],
+           [3.]])
+    """
+    cut = array.ndim - core
+    if not cut:
+        return array
+    return np.broadcast_to(array, shape + array.shape[cut:]).reshape((-1,) + array.shape[cut:])[index]
+
+
 def as_count(name, value):
     """Return `value` as an int of at least 1; raise ValueError for anything else.
 

@@ -63,13 +63,7 @@ def integrate(rule, start, target, times, rtol=1e-8, atol=1e-10):
     >>> run.a.round(4), run.w.round(4)
     (array([0.1, 1. ]), array([0. , 0.5]))
     """
-    times = as_array("times", times, "times", {})
-    if times.ndim > 1 or times[0] < 0 or np.any(np.diff(times) < 0):
-        got = np.array2string(times, threshold=8)
-        raise ValueError(f"times: expected one axis of numbers that are not negative and do not decrease, got {got}")
-    for name, value in (("rtol", rtol), ("atol", atol)):
-        if not 0 < value < 1:
-            raise ValueError(f"{name}: expected a number between 0 and 1, got {value!r}")
+    times = check_times(times, rtol, atol)
     shape = rule.check_modes(start=start, target=target)
 
     y, goal = (np.array([np.broadcast_to(part, shape).ravel() for part in mode]) for mode in (start, target))
@@ -92,19 +86,16 @@ def integrate(rule, start, target, times, rtol=1e-8, atol=1e-10):
             final = h >= end - t
             h = np.where(final, end - t, h)
             t_new = np.where(final, end, t + h)
-            y_new, error = _step(ours, y, goal, delta, h)
+            y_new, error = rk45_step(lambda y: ours.mode_deltas(*y, *goal), y, delta, h)
             allowed = atol + rtol * np.maximum(np.abs(y), np.abs(y_new))
             allowed[2] = np.minimum(allowed[2], 1e-3 * gap)  # or a step could jump across the edge and back
             size = np.sqrt(np.mean((error / allowed) ** 2, axis=0))
             good = (size < 1) & (np.abs(y_new[2]) < 1)
             passing = np.flatnonzero(good & (times[due] <= t_new))
             if passing.size:
-                due[passing] = _record(record, times, due, run, t, h, t_new, y, delta, passing)
+                due[passing] = fill_record(record, times, due, run, t, h, t_new, y, delta, passing)
 
-            # A step that follows the last two errors (a PI controller) hardly ever has to be taken again.
-            grow = np.where(np.isfinite(size), 0.9 * size**-0.14 * size_before**0.08, 0)
-            h = h * np.where(good, np.clip(grow, 0.2, 5), np.clip(grow, 0.1, 0.5))
-            size_before = np.where(good, np.maximum(size, 1e-4), size_before)
+            h, size_before = next_step(h, size, size_before, good)
             t, y = np.where(good, t_new, t), np.where(good, y_new, y)
             np.copyto(delta[0], delta[6], where=good)
 
@@ -124,17 +115,46 @@ def integrate(rule, start, target, times, rtol=1e-8, atol=1e-10):
     return Trajectory(*paths, exit_time.reshape(shape)[()])
 
 
-def _step(rule, y, goal, delta, h):
-    """One step of the pair, from delta[0]: fills in delta[1:], and returns where it leads and its error."""
+def check_times(times, rtol, atol):
+    """Return `times` as an array; raise ValueError for times or tolerances that :func:`integrate` cannot take.
+
+    Examples
+    --------
+    >>> check_times([0, 1], rtol=1e-8, atol=1e-10)
+    array([0., 1.])
+    """
+    times = as_array("times", times, "times", {})
+    if times.ndim > 1 or times[0] < 0 or np.any(np.diff(times) < 0):
+        got = np.array2string(times, threshold=8)
+        raise ValueError(f"times: expected one axis of numbers that are not negative and do not decrease, got {got}")
+    for name, value in (("rtol", rtol), ("atol", atol)):
+        if not 0 < value < 1:
+            raise ValueError(f"{name}: expected a number between 0 and 1, got {value!r}")
+    return times
+
+
+def rk45_step(deltas, y, delta, h):
+    """One step h of the pair for dy/dt = -deltas(y), from delta[0]: fills in delta[1:], returns where it leads and its error.
+
+    y is (numbers, runs), delta (7, numbers, runs) and h (runs,).
+    """
     flat = delta.reshape(7, -1)
     for s in range(1, 6):
-        delta[s] = rule.mode_deltas(*(y - h * (RK45.A[s, :s] @ flat[:s]).reshape(y.shape)), *goal)
+        delta[s] = deltas(y - h * (RK45.A[s, :s] @ flat[:s]).reshape(y.shape))
     y_new = y - h * (RK45.B @ flat[:6]).reshape(y.shape)
-    delta[6] = rule.mode_deltas(*y_new, *goal)
+    delta[6] = deltas(y_new)
     return y_new, h * (RK45.E @ flat).reshape(y.shape)
 
 
-def _record(record, times, due, run, t, h, t_new, y, delta, which):
+def next_step(h, size, size_before, good):
+    """The next step after one whose error was `size` times the allowed, and the size to remember; all arrays (runs,)."""
+    # A step that follows the last two errors (a PI controller) hardly ever has to be taken again.
+    grow = np.where(np.isfinite(size), 0.9 * size**-0.14 * size_before**0.08, 0)
+    h = h * np.where(good, np.clip(grow, 0.2, 5), np.clip(grow, 0.1, 0.5))
+    return h, np.where(good, np.maximum(size, 1e-4), size_before)
+
+
+def fill_record(record, times, due, run, t, h, t_new, y, delta, which):
     """Fill in the times that the runs `which` have just passed, by the pair's own interpolant; return what is due."""
     now_due = np.searchsorted(times, t_new[which], side="right")
     count = now_due - due[which]

@@ -176,11 +176,26 @@ def check_pair(student, teacher, **batches):
     return broadcast_batch(student=student.batch_shape, teacher=teacher.batch_shape, **batches)
 
 
-def loss(student, teacher, horizon=np.inf):
-    r"""The final-step loss of a student under white-noise input.
+def lag_weights(horizon, every_step):
+    """The share of the steps 1 .. T whose error has heard of lag k, ``1 - k/T``; at the final step alone every lag is in.
+
+    Examples
+    --------
+    >>> lag_weights(4, every_step=True)
+    array([1.  , 0.75, 0.5 , 0.25])
+    """
+    return 1 - np.arange(horizon) / horizon if every_step else np.ones(horizon)
+
+
+def loss(student, teacher, horizon=np.inf, every_step=False):
+    r"""The loss of a student under white-noise input, at the final step or averaged over every step.
 
     .. math:: L_T = \tfrac12 \mathbb{E} \lVert y_T - y^*_T \rVert^2
                   = \tfrac12 \sum_{k=0}^{T-1} \lVert A W^k B - A^* W^{*k} B^* \rVert_F^2
+
+    The sequence loss :math:`\frac{1}{2T} \sum_{t=1}^T \mathbb{E} \lVert y_t - y^*_t \rVert^2` is the mean of
+    :math:`L_1, \dots, L_T`: each lag k counts from step k + 1 on, so its term has the weight :math:`1 - k/T`. Both have
+    the same limit.
 
     A finite horizon takes the sum. The limit is exact: the error is the output of one network that holds both,
     and the sum over all lags is the observability Gramian of that network, in factored form, so that the loss is
@@ -192,6 +207,8 @@ def loss(student, teacher, horizon=np.inf):
         With the same o and m; their n may differ, and their batch axes broadcast.
     horizon : int or inf
         The number of steps T before the error is read.
+    every_step : bool
+        Whether the error is read at every step up to T, and not only at T.
 
     Returns
     -------
@@ -214,7 +231,8 @@ def loss(student, teacher, horizon=np.inf):
     if horizon < np.inf:
         with np.errstate(over="ignore", invalid="ignore"):
             gap = student._response(horizon) - teacher._response(horizon)
-            return finite("horizon", 0.5 * (gap**2).sum(axis=(-3, -2, -1)))
+            by_lag = (gap**2).sum(axis=(-2, -1)) * lag_weights(horizon, every_step)
+            return finite("horizon", 0.5 * by_lag.sum(axis=-1))
     check_stable("student", student.spectral_radius())
     check_stable("teacher", teacher.spectral_radius())
     n, both = student.n, student.n + teacher.n

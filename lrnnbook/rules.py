@@ -22,9 +22,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .checks import as_array, as_count, as_horizon, broadcast_batch, check_stable
+from .checks import as_array, as_count, as_horizon, broadcast_batch, check_stable, some
 from .modes import Mode
-from .networks import check_pair
+from .networks import check_pair, lag_weights
 from .stein import gramians, krylov, squares, stein_partial
 
 
@@ -39,7 +39,7 @@ class Update(NamedTuple):
 class Rule:
     """What the rules share. A rule says what it sends back, per lag and in total, and how it runs on data and modes."""
 
-    def update(self, student, teacher, horizon=np.inf):
+    def update(self, student, teacher, horizon=np.inf, every_step=False):
         r"""The expected update over white-noise input.
 
         With :math:`K_k` the impulse response and :math:`D_k = K_k - K^*_k`, the expectations are
@@ -62,12 +62,18 @@ class Rule:
         :math:`\Pi_{21} = \sum_k W^{*k} B^* B^\top W^{k\top}`, and with what the rule sends back in total,
         :math:`Y_1 = \sum_l M_l^\top A W^l` and :math:`Y_2 = -\sum_l M_l^\top A^* W^{*l}`.
 
+        With `every_step` the error is read at every step up to T, and the update is the mean of those at the horizons
+        1 to T. It is linear in the gaps, and the gap at lag k is in it from horizon k + 1 on, so that the sums stay as
+        they are with :math:`(1 - k/T) D_k` for :math:`D_k`. The limit is the same.
+
         Parameters
         ----------
         student, teacher : LinearRNN
             With the same o and m; their n may differ, and their batch axes broadcast.
         horizon : int or inf
             The number of steps T before the error is read. A finite one holds :math:`T^2 o m` numbers a network.
+        every_step : bool
+            Whether the error is read at every step up to T, as in the sequence loss, and not only at T.
 
         Returns
         -------
@@ -93,7 +99,7 @@ class Rule:
             if horizon == np.inf:
                 update = self._limit(student, teacher)
             else:
-                update = self._finite(student, teacher, horizon)
+                update = self._finite(student, teacher, horizon, every_step)
         if not all(np.isfinite(delta).all() for delta in update):
             raise ValueError(
                 f"horizon: expected one at which the update is still finite, got {horizon} with a spectral radius "
@@ -101,9 +107,10 @@ class Rule:
             )
         return _fill(update, student, batch)
 
-    def _finite(self, student, teacher, T):
+    def _finite(self, student, teacher, T, every_step):
         h = krylov(student.W, student.B, T)  # W^k B, k = 0 .. T - 1
         D = student.A[..., None, :, :] @ h - teacher.impulse_response(T)
+        D = lag_weights(T, every_step)[:, None, None] * D
         sent = self._sent(student, T)  # M_l^T, l = 0 .. T - 1 or fewer
         lags = sent.shape[-3]
         # ahead[l, j] = D[l + 1 + j], which is zero from lag T on: h_0 = 0.
@@ -123,11 +130,14 @@ class Rule:
         Y, Y_ = self._sent_in_total(student, teacher, powers, powers_)
         return Update(A=A @ Pi - A_ @ Pi_, W=Y @ W @ Pi + Y_ @ W_ @ Pi_, B=Y @ B + Y_ @ B_)
 
-    def sampled_update(self, student, inputs, targets):
+    def sampled_update(self, student, inputs, targets, every_step=False):
         r"""The update from data, as a network would run the rule: no teacher weights, no closed forms.
 
         The network runs on each sequence, the error :math:`e_T = y_T - y^*_T` is read at its end, and the update is
         averaged over the sequences. Its expectation over white-noise input is :meth:`update` at horizon T.
+
+        With `every_step` the errors :math:`e_1, \dots, e_T` are all read, each is sent back from its own step as
+        :math:`e_T` is from the last, and the update is averaged over the steps as well.
 
         Parameters
         ----------
@@ -135,8 +145,10 @@ class Rule:
         inputs : array (..., batch, T, m)
             Entry ``[..., t, :]`` is :math:`x_t`, t = 0 .. T - 1. Axes before the last three broadcast with the batch
             axes of student and rule: each network runs on every sequence.
-        targets : array (..., batch, o)
-            The teacher's last output :math:`y^*_T` on each sequence.
+        targets : array (..., batch, o), or (..., batch, T, o) with `every_step`
+            The teacher's last output :math:`y^*_T` on each sequence, or all its outputs :math:`y^*_1, \dots, y^*_T`.
+        every_step : bool
+            Whether the error is read at every step, and not only at the last.
 
         Returns
         -------
@@ -158,11 +170,13 @@ class Rule:
         """
         sizes = {"o": student.o, "m": student.m}
         x = as_array("inputs", inputs, "batch T m", sizes)
-        y = as_array("targets", targets, "batch o", sizes)
+        y = as_array("targets", targets, "batch T o" if every_step else "batch o", sizes)
+        y = y if every_step else y[..., None, :]
         batch = broadcast_batch(
-            student=student.batch_shape, inputs=x.shape[:-3], targets=y.shape[:-2], **self._batches(student)
+            student=student.batch_shape, inputs=x.shape[:-3], targets=y.shape[:-3], **self._batches(student)
         )
-        x = np.moveaxis(np.broadcast_to(x, batch + x.shape[-3:]), -2, 0)  # x[t] is (..., batch, m)
+        # Time first: x[t] is (..., batch, m), and y[-1] (..., batch, o) the targets of the last step.
+        x, y = (np.moveaxis(np.broadcast_to(part, batch + part.shape[-3:]), -2, 0) for part in (x, y))
         with np.errstate(over="ignore", invalid="ignore"):
             update = self._run(student, x, y)
         if not all(np.isfinite(delta).all() for delta in update):
@@ -241,6 +255,13 @@ class Rule:
         arrays = {name: np.broadcast_to(getattr(self, name), shape).ravel()[index] for name in self.mode_batches()}
         return replace(self, **arrays)
 
+    def for_runs(self, shape, index):
+        """The rule of some of a batch of networks, those at `index` when the batch axes `shape` are flattened."""
+        cores = {"R": 2, "decay": 0}
+        return replace(self, **{
+            name: some(getattr(self, name), shape, index, cores[name]) for name in self.mode_batches()
+        })
+
     def _batches(self, student):
         """Batch axes that the rule brings along, by name."""
         return {}
@@ -254,7 +275,7 @@ class Rule:
         raise NotImplementedError
 
     def _run(self, student, x, y):
-        """The sampled update; x[t] is x_t of all samples, (..., batch, m), and y (..., batch, o)."""
+        """The sampled update; x[t] is x_t of all samples, (..., batch, m), and y the targets of the last or of all steps."""
         raise NotImplementedError
 
 
@@ -266,7 +287,7 @@ class BPTT(Rule):
     Gramians, :math:`Y_1 = \sum_l (W^l)^\top A^\top A W^l` and :math:`Y_2 = -\sum_l (W^l)^\top A^\top A^* W^{*l}`.
 
     On data, a forward pass that stores all states and a backward pass :math:`\delta_T = A^\top e_T`,
-    :math:`\delta_{t-1} = W^\top \delta_t` give
+    :math:`\delta_{t-1} = W^\top \delta_t`, plus :math:`A^\top e_{t-1}` where every step counts, give
 
     .. math:: \Delta W = \sum_{t=1}^{T} \delta_t h_{t-1}^\top, \qquad \Delta B = \sum_{t=1}^{T} \delta_t x_{t-1}^\top.
 
@@ -292,7 +313,16 @@ class BPTT(Rule):
         return Y, -_T(YT)
 
     def _run(self, student, x, y):
-        return _backward_pass(student, x, y, steps=len(x))
+        h, e = _forward_pass(student, x, y)
+        T, sent = len(x), e @ student.A
+        delta, dW, dB = np.zeros(h.shape[1:]), 0, 0
+        for t in range(T, 0, -1):
+            delta = delta @ student.W  # delta_t in rows, a sequence each
+            if t > T - len(sent):
+                delta = delta + sent[t - T - 1]
+            dW = dW + _T(delta) @ h[t - 1]
+            dB = dB + _T(delta) @ x[t - 1]
+        return Update(A=_products(e, h[-len(y) :]), W=dW, B=dB)
 
     def mode_sent(self, a, w):
         return a, w, 1, 1
@@ -347,7 +377,15 @@ class TruncatedBPTT(Rule):
         return Y, -Y_
 
     def _run(self, student, x, y):
-        return _backward_pass(student, x, y, steps=min(self.steps, len(x)))
+        h, e = _forward_pass(student, x, y)
+        sent, dW, dB = e @ student.A, 0, 0
+        for t in range(len(x), max(len(x) - self.steps, 0), -1):
+            # The errors have come to the steps up to t; the earliest are through when they arrive at step 0.
+            sent = sent[-t:]
+            dW = dW + _products(sent, h[t - len(sent) : t])
+            dB = dB + _products(sent, x[t - len(sent) : t])
+            sent = sent @ student.W
+        return Update(A=_products(e, h[-len(y) :]), W=dW, B=dB)
 
     def mode_sent(self, a, w):
         return a, w, 1, 1
@@ -424,13 +462,16 @@ class RFLO(Rule):
         WT, BT, decay = _T(student.W), _T(student.B), self.decay[..., None, None]
         h = p = np.zeros(x.shape[1:-1] + (student.n,))
         q = np.zeros(x.shape[1:])
-        for x_t in x:
+        dA = dW = dB = 0
+        for t, x_t in enumerate(x, start=1 - len(x) + len(y)):
             p = decay * p + h
             q = decay * q + x_t
             h = h @ WT + x_t @ BT
-        e = h @ _T(student.A) - y
-        sent = e @ self.R
-        return Update(A=_mean_outer(e, h), W=_mean_outer(sent, p), B=_mean_outer(sent, q))
+            if t > 0:  # this step has a target
+                e = (h @ _T(student.A) - y[t - 1]) / len(y)
+                sent = e @ self.R
+                dA, dW, dB = dA + _mean_outer(e, h), dW + _mean_outer(sent, p), dB + _mean_outer(sent, q)
+        return Update(dA, dW, dB)
 
     def mode_sent(self, a, w):
         return self.R, self.decay, 0, 0
@@ -516,13 +557,16 @@ class EProp(Rule):
         h = np.zeros(x.shape[1:-1] + (student.n,))
         p = np.zeros(h.shape + (student.n,))
         q = np.zeros(h.shape + (student.m,))
-        for x_t in x:
+        dA = dW = dB = 0
+        for t, x_t in enumerate(x, start=1 - len(x) + len(y)):
             p = decay * p + h[..., None, :]
             q = decay * q + x_t[..., None, :]
             h = h @ WT + x_t @ BT
-        e = h @ _T(student.A) - y
-        sent = (e @ self.R)[..., None]
-        return Update(A=_mean_outer(e, h), W=(sent * p).mean(axis=-3), B=(sent * q).mean(axis=-3))
+            if t > 0:  # this step has a target
+                e = (h @ _T(student.A) - y[t - 1]) / len(y)
+                sent = (e @ self.R)[..., None]
+                dA, dW, dB = dA + _mean_outer(e, h), dW + (sent * p).mean(axis=-3), dB + (sent * q).mean(axis=-3)
+        return Update(dA, dW, dB)
 
     def mode_sent(self, a, w):
         return self.R, w, 0, 1
@@ -531,18 +575,19 @@ class EProp(Rule):
         return {"R": self.R.shape}
 
 
-def _backward_pass(student, x, y, steps):
-    T, WT, BT = len(x), _T(student.W), _T(student.B)
-    h = [np.zeros(x.shape[1:-1] + (student.n,))]  # h_0, and then every state
+def _forward_pass(student, x, y):
+    """All states h_0 .. h_T, and the errors of the steps that have a target, each with its share of the mean."""
+    WT, BT = _T(student.W), _T(student.B)
+    h = [np.zeros(x.shape[1:-1] + (student.n,))]
     for x_t in x:
         h.append(h[-1] @ WT + x_t @ BT)
-    e = h[T] @ _T(student.A) - y
-    delta, dW, dB = e @ student.A / e.shape[-2], 0, 0  # delta_T in rows, a sequence each, with its share of the mean
-    for t in range(T, T - steps, -1):
-        dW = dW + _T(delta) @ h[t - 1]
-        dB = dB + _T(delta) @ x[t - 1]
-        delta = delta @ student.W  # delta_{t-1}
-    return Update(A=_mean_outer(e, h[T]), W=dW, B=dB)
+    h = np.stack(h)
+    return h, (h[-len(y) :] @ _T(student.A) - y) / (len(y) * y.shape[-2])
+
+
+def _products(left, right):
+    """The sum over steps and samples of left right^T: (steps, ..., samples, p), (steps, ..., samples, q) -> (..., p, q)."""
+    return (_T(left) @ right).sum(axis=0)
 
 
 def _mean_outer(left, right):
