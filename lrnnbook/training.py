@@ -96,8 +96,9 @@ def train(
     Raises
     ------
     ValueError
-        What :meth:`update` or :meth:`sampled_update` of the rule cannot take, a start of infinite loss among it; a learning
-        rate that is not positive; counts that are not whole or too small; a batch size at an infinite horizon.
+        What the rule's :meth:`~lrnnbook.rules.Rule.update` or :meth:`~lrnnbook.rules.Rule.sampled_update` cannot take, a
+        start of infinite loss among it; a learning rate that is not positive; counts that are not whole or too small; a
+        batch size at an infinite horizon.
 
     Examples
     --------
@@ -180,8 +181,8 @@ def train_flow(
     Raises
     ------
     ValueError
-        What the rule's :meth:`update` cannot take, a start of infinite loss among it; times that are negative,
-        decreasing or not one-dimensional; tolerances outside (0, 1).
+        What the rule's :meth:`~lrnnbook.rules.Rule.update` cannot take, a start of infinite loss among it; times that are
+        negative, decreasing or not one-dimensional; tolerances outside (0, 1).
     RuntimeError
         A run that needs more than a million steps.
 
