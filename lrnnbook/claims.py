@@ -1,6 +1,7 @@
 """A claim and the number that holds it: checked where it is made, and collected on the book's page of claims."""
 
 import math
+import sys
 
 MIME = "application/vnd.lrnnbook.claim+json"
 
@@ -16,7 +17,7 @@ def claim(number, what, measured, at_most=None, at_least=None):
     number : int
         Which of the ten claims.
     what : str
-        What was measured, in words.
+        What was measured, in words; formulas between dollars.
     measured : float
     at_most, at_least : float
         The bound; one of the two, or both for an interval.
@@ -45,12 +46,10 @@ def claim(number, what, measured, at_most=None, at_least=None):
         raise AssertionError(f"claim {number}: {what}: measured {measured}, outside of {bounds}")
     said = " and ".join(f"{name.replace('_', ' ')} {bound:g}" for name, bound in bounds.items())
     line = f"Claim {number} holds: {what}, {said}."
-    try:
-        from IPython import get_ipython
+    if "IPython" in sys.modules and sys.modules["IPython"].get_ipython() is not None:
         from IPython.display import display
-    except ImportError:
-        get_ipython = lambda: None
-    if get_ipython() is None:
-        print(line)
+
+        numbers = {"number": number, "what": what, "measured": float(measured), **bounds}
+        display({"text/plain": line, "text/markdown": line, MIME: numbers}, raw=True)
     else:
-        display({"text/plain": line, MIME: {"number": number, "what": what, "measured": float(measured), **bounds}}, raw=True)
+        print(line)

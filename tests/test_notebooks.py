@@ -112,6 +112,10 @@ def image(notebook):
     notebook.cells[2].outputs[0].data["image/svg+xml"] = "<svg/>"
 
 
+def claimed(notebook):
+    notebook.cells[1].outputs[0].data["application/vnd.lrnnbook.claim+json"] = {"number": 7, "measured": 1e-16}
+
+
 def unexecuted(notebook):
     notebook.cells[1].update(execution_count=None, outputs=[])
 
@@ -159,6 +163,7 @@ def test_the_committed_form_has_no_problems(notebook):
     "change, says",
     [
         (image, "an image"),
+        (claimed, "a claim's number"),
         (unexecuted, "not executed"),
         (failing, "fails with ValueError"),
         (miscounted, "counted 7, expected 2"),
@@ -178,7 +183,7 @@ def test_each_problem_is_found(notebook, change, says):
     assert len(found) == 1 and says in found[0], found
 
 
-@pytest.mark.parametrize("change", [image, miscounted, recorded, another_kernel])
+@pytest.mark.parametrize("change", [image, claimed, miscounted, recorded, another_kernel])
 def test_clean_mends_what_it_can_and_then_changes_nothing(notebook, change):
     change(notebook)
     clean(notebook)

@@ -23,6 +23,7 @@ METADATA = {
 }
 CELL_METADATA = {"tags", "mystnb"}
 IMAGES = re.compile(r"^image/")
+CLAIM = "application/vnd.lrnnbook.claim+json"  # a measured number: another machine rounds it differently
 MACHINE_PATH = re.compile(r"(?:/(?:home|root|Users|tmp|work|var/folders)/|[A-Z]:\\+Users\\|site-packages|ipykernel_\d)")
 # A date with a time of day, as a log or an execution record writes it.
 TIMESTAMP = re.compile(r"\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}")
@@ -43,7 +44,7 @@ def clean(notebook):
             if "execution_count" in output:
                 output.execution_count = count
             if "data" in output:
-                output.data = nbformat.from_dict({k: v for k, v in output.data.items() if not IMAGES.match(k)})
+                output.data = nbformat.from_dict({k: v for k, v in output.data.items() if k != CLAIM and not IMAGES.match(k)})
                 output.metadata = nbformat.from_dict({k: v for k, v in output.metadata.items() if k in output.data or k == "scrapbook"})
     return notebook
 
@@ -80,6 +81,8 @@ def cell_problems(cell, count):
             yield "writes to stderr"
         if any(IMAGES.match(kind) for kind in output.get("data", {})):
             yield "an image among its outputs"
+        if CLAIM in output.get("data", {}):
+            yield "a claim's number among its outputs"
         text = str(output.get("text", "")) + str(output.get("data", ""))
         if MACHINE_PATH.search(text):
             yield "a machine's path among its outputs"

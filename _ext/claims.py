@@ -1,0 +1,246 @@
+"""The ten claims: a box in the chapter that makes one good, and *The map*, which collects the boxes and their numbers.
+
+In a chapter, `{claim} 7` with the options `proved` (labels of theorems), `seen` (labels of figures) and `held` (a test)
+states claim 7 as the book proves it. On the map, `{evidence} 7` repeats that and lists every number that a cell of the
+book holds against a bound with `lb.claim(7, ...)`. The numbers are those of the execution that the pages show. On a book
+with a map, a claim without a statement, a number or a place on the map is a warning, and `make book` fails on warnings.
+"""
+
+import json
+import re
+from pathlib import Path
+
+from docutils import nodes
+from docutils.parsers.rst import directives
+from docutils.statemachine import StringList
+from sphinx.addnodes import pending_xref
+from sphinx.transforms.post_transforms import SphinxPostTransform
+from sphinx.util import logging
+from sphinx.util.docutils import SphinxDirective
+from sphinx.util.nodes import make_refnode
+
+from lrnnbook.claims import MIME
+
+CLAIMS = range(1, 11)
+logger = logging.getLogger(__name__)
+
+
+def records(env):
+    """What each page says of the claims: `{docname: {"stated": {n, ...}, "listed": {n, ...}, "measured": [...]}}`."""
+    if not hasattr(env, "claims"):
+        env.claims = {}
+    return env.claims
+
+
+def record(env, docname):
+    return records(env).setdefault(docname, {"stated": set(), "listed": set(), "measured": []})
+
+
+class ClaimDirective(SphinxDirective):
+    """What the two directives share: the number, and an anchor that `{ref}` knows."""
+
+    required_arguments = 1
+
+    def number(self):
+        if self.arguments[0] not in map(str, CLAIMS):
+            raise self.error(f"{self.name}: expected one of the ten claims, 1 to 10, got {self.arguments[0]!r}")
+        return int(self.arguments[0])
+
+    def anchor(self, node, label, title):
+        node["ids"].append(label)
+        self.env.get_domain("std").note_hyperlink_target(label, self.env.docname, label, title)
+        self.set_source_info(node)
+
+    def parsed(self, node, *lines):
+        self.state.nested_parse(StringList(list(lines), self.env.docname), self.content_offset, node)
+        return node
+
+
+class Claim(ClaimDirective):
+    """The box in a chapter."""
+
+    has_content = True
+    option_spec = {"proved": directives.unchanged, "seen": directives.unchanged, "held": directives.unchanged}
+
+    def run(self):
+        n = self.number()
+        proved, seen, held = (self.options.get(option, "").split() for option in self.option_spec)
+        if not proved or not self.content:
+            raise self.error(f"claim {n}: expected a statement, and in :proved: the label of its theorem")
+        for path in held:
+            if not (Path(self.env.srcdir) / path).is_file():
+                raise self.error(f"claim {n}: there is no {path}")
+        record(self.env, self.env.docname)["stated"].add(n)
+
+        where = "Proved: " + listed("prf:ref", proved) + ("; seen: " + listed("numref", seen) if seen else "")
+        where = nodes.inline("", "", *self.parsed(nodes.container(), where + ".")[0].children)
+        last = nodes.paragraph("", "", where, nodes.Text(" Held by the numbers below"), *tested(held), nodes.Text("."))
+        if "map" in self.env.found_docs:
+            to_map = {"refdoc": self.env.docname, "refdomain": "std", "reftype": "ref", "refexplicit": True}
+            link = pending_xref("", nodes.inline("", "the map"), reftarget=f"map-claim-{n}", **to_map)
+            last += [nodes.Text(" All ten claims are on "), link, nodes.Text(".")]
+
+        box = nodes.admonition("", nodes.title("", f"Claim {n}"), classes=["claim"], held=held)
+        self.anchor(box, f"claim-{n}", f"Claim {n}")
+        self.parsed(box, *self.content).append(last)
+        return [box]
+
+
+def listed(role, labels):
+    *most, last = (f"{{{role}}}`{label}`" for label in labels)
+    return ", ".join(most) + " and " + last if most else last
+
+
+def tested(paths):
+    return [node for path in paths for node in (nodes.Text(" and by "), nodes.literal("", path))]
+
+
+class evidence(nodes.General, nodes.Element):
+    """Stands for what the map says of one claim until all pages are read."""
+
+
+class Evidence(ClaimDirective):
+    """The place on the map."""
+
+    def run(self):
+        n = self.number()
+        record(self.env, self.env.docname)["listed"].add(n)
+        node = evidence(number=n)
+        self.anchor(node, f"map-claim-{n}", f"Claim {n} on the map")
+        return [node]
+
+
+class Collect(SphinxPostTransform):
+    """Put the statement and the numbers in their place on the map, before references are resolved."""
+
+    default_priority = 3
+
+    def run(self, **kwargs):
+        for node in list(self.document.findall(evidence)):
+            parts = self.statement(node["number"]) + self.numbers(node["number"])
+            node.replace_self(nodes.container("", *parts, ids=node["ids"], classes=["evidence"]))
+
+    def statement(self, n):
+        parts = []
+        for docname, found in sorted(records(self.env).items()):
+            if n not in found["stated"]:
+                continue
+            for box in self.env.get_doctree(docname).findall(nodes.admonition):
+                if f"claim-{n}" in box["ids"]:
+                    parts.append(self.copy(box, docname, n))
+        return parts
+
+    def copy(self, box, docname, n):
+        _, *statement, last = box.deepcopy().children
+        held = [nodes.Text(" Held by the numbers below, from "), self.link(docname, n), *tested(box["held"]), nodes.Text(".")]
+        last = nodes.paragraph("", "", last[0], *held)
+        copied = nodes.admonition("", nodes.title("", "As the book proves it"), *statement, last, classes=["claim"])
+        for node in copied.findall(nodes.Element):
+            node["ids"], node["names"] = [], []
+            if "refdoc" in node:
+                node["refdoc"] = self.env.docname
+        return copied
+
+    def link(self, docname, n):
+        title = self.env.titles[docname].astext()
+        section = ".".join(map(str, self.env.toc_secnumbers.get(docname, {}).get("", ())))
+        text = nodes.Text(f"chapter {section}, {title}" if section else title)
+        return make_refnode(self.app.builder, self.env.docname, docname, f"claim-{n}", text)
+
+    def numbers(self, n):
+        rows = [entry for _, found in sorted(records(self.env).items()) for entry in found["measured"] if entry["number"] == n]
+        if not rows:
+            return []
+        head = nodes.thead("", row("What was measured", "Measured", "Bound"))
+        body = nodes.tbody("", *(row(entry["what"], shown(entry["measured"]), bound(entry)) for entry in rows))
+        columns = [nodes.colspec(colwidth=width) for width in (60, 18, 22)]
+        return [nodes.table("", nodes.tgroup("", *columns, head, body, cols=3), classes=["colwidths-given"])]
+
+
+def row(*cells):
+    return nodes.row("", *(nodes.entry("", nodes.paragraph("", "", *spoken(cell))) for cell in cells))
+
+
+def spoken(text):
+    """The words and, between dollars, the formulas of a text."""
+    parts = enumerate(re.split(r"\$([^$]+)\$", text))
+    return [nodes.math("", part) if i % 2 else nodes.Text(part) for i, part in parts if part]
+
+
+def shown(value):
+    """Two digits; counts, and numbers with two or more digits before the point, as whole numbers."""
+    whole = (value.is_integer() or abs(value) >= 9.95) and abs(value) < 1e6
+    return f"{value:.0f}" if whole else f"{value:#.2g}"
+
+
+def bound(entry):
+    low, high = entry.get("at_least"), entry.get("at_most")
+    if low is not None and high is not None:
+        return f"{low:g} to {high:g}"
+    return f"at least {low:g}" if high is None else f"at most {high:g}"
+
+
+def complaints(pages):
+    """What keeps the claims from being made good, given the pages' records; nothing on a book without a map."""
+    if not any(found["listed"] for found in pages.values()):
+        return
+    for n in CLAIMS:
+        stated = [docname for docname, found in pages.items() if n in found["stated"]]
+        measured = [entry for found in pages.values() for entry in found["measured"] if entry["number"] == n]
+        if not stated:
+            yield f"claim {n}: no chapter states it"
+        if len(stated) > 1:
+            yield f"claim {n}: stated in {' and in '.join(sorted(stated))}"
+        if not measured:
+            yield f"claim {n}: no number holds it"
+        for entry in measured:
+            if not entry.get("at_least", entry["measured"]) <= entry["measured"] <= entry.get("at_most", entry["measured"]):
+                yield f"claim {n}: {entry['what']}: measured {entry['measured']}, {bound(entry)}"
+        if not any(n in found["listed"] for found in pages.values()):
+            yield f"claim {n}: not on the map"
+
+
+def check(app, env):
+    for complaint in complaints(records(env)):
+        logger.warning(complaint, location="map", type="claims")
+
+
+def measure(app, doctree):
+    """Note the numbers of the page that was just read, from the executed notebook that MyST-NB has just written."""
+    docname = app.env.docname
+    path = Path(app.env.mystnb_config.output_folder) / f"{docname}.ipynb"
+    if app.env.doc2path(docname).endswith(".ipynb") and path.is_file():
+        cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+        outputs = (output.get("data", {}) for cell in cells for output in cell.get("outputs", []))
+        record(app.env, docname)["measured"] = [data[MIME] for data in outputs if MIME in data]
+
+
+def purge(app, env, docname):
+    records(env).pop(docname, None)
+
+
+def merge(app, env, docnames, other):
+    records(env).update({name: found for name, found in records(other).items() if name in docnames})
+
+
+def outdated(app, env, added, changed, removed):
+    """The map is written anew whenever any page is."""
+    return {docname for docname, found in records(env).items() if found["listed"]} if added | changed | removed else set()
+
+
+def pass_over(app, config):
+    config.suppress_warnings = [*config.suppress_warnings, "mystnb.unknown_mime_type"]  # its text/plain is what is shown
+
+
+def setup(app):
+    app.add_node(evidence)
+    app.add_directive("claim", Claim)
+    app.add_directive("evidence", Evidence)
+    app.add_post_transform(Collect)
+    app.connect("config-inited", pass_over)
+    app.connect("doctree-read", measure)
+    app.connect("env-purge-doc", purge)
+    app.connect("env-merge-info", merge)
+    app.connect("env-get-outdated", outdated)
+    app.connect("env-check-consistency", check)
+    return {"parallel_read_safe": True, "parallel_write_safe": True, "env_version": 1}

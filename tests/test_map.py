@@ -1,0 +1,235 @@
+"""Claims: a number is held against its bound where it is measured, and the map lists all ten with their numbers.
+
+Books of two pages, one with a claim and one with its place on the map, show what is collected and what is complained of.
+"""
+
+import json
+import math
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import nbformat
+import pytest
+from notebooks import METADATA
+
+import lrnnbook as lb
+from lrnnbook.claims import MIME
+
+ROOT = Path(__file__).resolve().parent.parent
+MAP = ROOT / "_build" / "html" / "map.html"
+sys.path.insert(0, str(ROOT / "_ext"))
+import claims  # noqa: E402
+
+
+# lb.claim
+
+
+@pytest.mark.parametrize(
+    "bounds, said",
+    [
+        ({"at_most": 1e-10}, "at most 1e-10"),
+        ({"at_least": 0}, "at least 0"),
+        ({"at_least": -1, "at_most": 1}, "at least -1 and at most 1"),
+    ],
+)
+def test_a_claim_that_holds_says_so_without_the_number(capsys, bounds, said):
+    lb.claim(7, "what was measured", 3e-17, **bounds)
+    assert capsys.readouterr().out == f"Claim 7 holds: what was measured, {said}.\n"
+
+
+@pytest.mark.parametrize(
+    "measured, bounds", [(2, {"at_most": 1}), (0, {"at_least": 1}), (2, {"at_least": 0, "at_most": 1})]
+)
+def test_a_claim_that_does_not_hold_is_an_error(measured, bounds):
+    with pytest.raises(AssertionError, match=f"claim 3: the rank: measured {measured}"):
+        lb.claim(3, "the rank", measured, **bounds)
+
+
+@pytest.mark.parametrize(
+    "number, measured, bounds, says",
+    [
+        (0, 1, {"at_most": 1}, "number: .* got 0"),
+        (11, 1, {"at_most": 1}, "number: .* got 11"),
+        (1, 1, {}, "at_most, at_least: "),
+        (1, math.nan, {"at_most": 1}, "measured: .* got nan"),
+        (1, math.inf, {"at_least": 1}, "measured: .* got inf"),
+        (1, 1, {"at_most": math.nan}, "at_most: .* got nan"),
+    ],
+)
+def test_bad_arguments_are_named(number, measured, bounds, says):
+    with pytest.raises(ValueError, match=says):
+        lb.claim(number, "what", measured, **bounds)
+
+
+# What the map shows of a number
+
+
+@pytest.mark.parametrize(
+    "value, text",
+    [
+        (3.14159e-15, "3.1e-15"),
+        (0.0, "0"),
+        (13.0, "13"),
+        (0.98765, "0.99"),
+        (0.01999, "0.020"),
+        (9.96, "10"),
+        (19.53, "20"),
+        (1234.5, "1234"),
+        (2e9, "2.0e+09"),
+        (-0.0145, "-0.015"),
+    ],
+)
+def test_numbers_have_two_digits(value, text):
+    assert claims.shown(value) == text
+
+
+def test_bounds_are_said_in_words():
+    assert claims.bound({"at_most": 1e-10}) == "at most 1e-10"
+    assert claims.bound({"at_least": 2.0}) == "at least 2"
+    assert claims.bound({"at_least": 0.9, "at_most": 1.1}) == "0.9 to 1.1"
+
+
+def test_formulas_are_told_from_words():
+    found = [(type(part).__name__, part.astext()) for part in claims.spoken("rank of $W_K - W_0$, all")]
+    assert found == [("Text", "rank of "), ("math", "W_K - W_0"), ("Text", ", all")]
+
+
+# What is complained of
+
+
+@pytest.fixture
+def pages():
+    """Ten claims in order."""
+    measured = [{"number": n, "what": "what", "measured": 0.0, "at_most": 1.0} for n in claims.CLAIMS]
+    return {
+        "chapters/01": {"stated": set(claims.CLAIMS), "listed": set(), "measured": measured},
+        "map": {"stated": set(), "listed": set(claims.CLAIMS), "measured": []},
+    }
+
+
+def test_ten_claims_in_order_are_fine(pages):
+    assert list(claims.complaints(pages)) == []
+
+
+def test_a_book_without_a_map_need_not_hold_them(pages):
+    del pages["map"]
+    pages["chapters/01"]["stated"] = {3}
+    assert list(claims.complaints(pages)) == []
+
+
+@pytest.mark.parametrize(
+    "change, says",
+    [
+        (lambda pages: pages["chapters/01"]["stated"].remove(4), "claim 4: no chapter states it"),
+        (lambda pages: pages["map"]["stated"].add(5), "claim 5: stated in chapters/01 and in map"),
+        (lambda pages: pages["chapters/01"]["measured"].pop(), "claim 10: no number holds it"),
+        (lambda pages: pages["chapters/01"]["measured"][6].update(measured=2.0), "claim 7: what: measured 2.0, at most 1"),
+        (lambda pages: pages["map"]["listed"].remove(1), "claim 1: not on the map"),
+    ],
+)
+def test_each_fault_is_named(pages, change, says):
+    change(pages)
+    assert list(claims.complaints(pages)) == [says]
+
+
+# A book of a chapter and a map
+
+CONF = f"""
+import sys
+sys.path.insert(0, {str(ROOT / "_ext")!r})
+extensions = ["myst_nb", "sphinx_proof", "claims"]
+nb_execution_mode = "off"
+nitpicky = True
+root_doc = "map"
+exclude_patterns = ["out"]
+"""
+STATED = """# A chapter
+
+```{prf:theorem}
+:label: thm-one
+One.
+```
+
+```{claim} 1
+:proved: thm-one
+:held: tests/test_one.py
+The rank is *at most* $o$, by {prf:ref}`thm-one`.
+```
+"""
+LISTED = "# The map\n\n```{toctree}\nchapter\n```\n\n## 1. One\n\n```{evidence} 1\n```\n"
+
+
+def book(folder, stated=STATED, listed=LISTED, measured=({"measured": 3e-15, "at_most": 1e-10},)):
+    """Build the book; return what was warned of and the two pages."""
+    (folder / "tests").mkdir(exist_ok=True)
+    (folder / "tests" / "test_one.py").touch()
+    (folder / "conf.py").write_text(CONF, encoding="utf-8")
+    (folder / "map.md").write_text(listed, encoding="utf-8")
+    outputs = [
+        nbformat.v4.new_output(
+            "display_data", {"text/plain": "Claim 1 holds.", MIME: {"number": 1, "what": "the rank $o$", **entry}}
+        )
+        for entry in measured
+    ]
+    cells = [nbformat.v4.new_markdown_cell(stated), nbformat.v4.new_code_cell("1", execution_count=1, outputs=outputs)]
+    for i, cell in enumerate(cells):
+        cell.id = str(i)
+    text = nbformat.writes(nbformat.v4.new_notebook(cells=cells, metadata=METADATA))
+    (folder / "chapter.ipynb").write_text(text, encoding="utf-8")
+    out = folder / "out" / "html"
+    command = [sys.executable, "-m", "sphinx", "-q", "-b", "html", str(folder), str(out)]
+    run = subprocess.run(command, capture_output=True, text=True)
+    assert run.returncode == 0, run.stderr
+    return run.stderr, *((out / f"{page}.html").read_text(encoding="utf-8") for page in ("chapter", "map"))
+
+
+def without_tags(html):
+    return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", "", html))
+
+
+def test_the_map_repeats_statement_and_number_and_follows_the_chapter(tmp_path):
+    warned, chapter, page = book(tmp_path)
+    assert not re.search(r"claim 1:", warned) and "label" not in warned and "mime" not in warned, warned
+    for n in claims.CLAIMS[1:]:
+        assert f"claim {n}: no chapter states it" in warned and f"claim {n}: not on the map" in warned
+    assert 'id="claim-1"' in chapter and 'href="map.html#map-claim-1"' in chapter
+    assert "Claim 1 holds." in chapter and MIME not in chapter
+    text = without_tags(page)
+    assert "The rank is at most" in text and "3.0e-15 at most 1e-10" in text and "tests/test_one.py" in text
+    assert page.count('href="chapter.html#thm-one"') == 2  # where it is proved, and in the statement
+    assert 'id="map-claim-1"' in page and 'href="chapter.html#claim-1"' in page
+
+    entry = {"measured": 0.25, "at_least": 0.1}
+    _, _, page = book(tmp_path, STATED.replace("at most", "below"), measured=[entry])
+    text = without_tags(page)
+    assert "The rank is below" in text and "0.25 at least 0.1" in text and "1e-10" not in text
+
+
+def test_faults_are_warned_of(tmp_path):
+    faulty = {
+        "{claim} 11\n:proved: thm-one\n": "1 to 10, got '11'",
+        "{claim} 1\n": "claim 1: expected a statement, and in :proved:",
+        "{claim} 2\n:proved: thm-one\n:held: tests/test_two.py\n": "claim 2: there is no tests/test_two.py",
+        "{claim} 3\n:proved: thm-two\n": "thm-two",
+    }
+    chapter = "# A chapter\n\n" + "\n\n".join(f"```{head}Words.\n```" for head in faulty)
+    warned = book(tmp_path, chapter, measured=[])[0]
+    for says in [*faulty.values(), "claim 1: no chapter states it", "claim 1: no number holds it", "claim 2: not on the map"]:
+        assert says in warned
+
+
+# The built book
+
+
+def test_the_map_lists_ten_claims_with_their_numbers():
+    if not MAP.is_file():
+        pytest.fail("run make book first")
+    page = MAP.read_text(encoding="utf-8")
+    for n in claims.CLAIMS:
+        entry = re.search(rf'<div class="evidence[^"]*" id="map-claim-{n}">(.*?)</section>', page, re.S)
+        assert entry, f"claim {n} is not on the map"
+        numbers = re.findall(r"<td>.*?</td>", entry[1], re.S)
+        assert len(numbers) >= 3 and len(numbers) % 3 == 0, f"claim {n} has no number"
+        assert re.search(r'href="chapters/[^"]+#claim-\d+"', entry[1]), f"claim {n} does not say where it is measured"
