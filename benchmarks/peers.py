@@ -22,11 +22,7 @@ def autograd_update(student, teacher, lags, stacked=False):
         return loss
 
     def by_doubling(A, W, B):
-        blocks, power = B[None], W
-        while len(blocks) < lags:
-            blocks = torch.cat([blocks, power @ blocks[: lags - len(blocks)]])
-            power = power @ power
-        return ((A @ blocks - goal) ** 2).sum() / 2
+        return ((A @ stacked_states(W, B, lags) - goal) ** 2).sum() / 2
 
     loss = by_doubling if stacked else by_the_lag
     return lambda: [grad.numpy() for grad in torch.autograd.grad(loss(*weights), weights)]
@@ -77,3 +73,70 @@ def scipy_path(velocity, start, times, **options):
     """(3, len(times)); NaN once a run has fallen over the edge."""
     run = solve_ivp(velocity, (0, times[-1]), start, t_eval=times, **options)
     return np.pad(run.y, ((0, 0), (0, len(times) - run.y.shape[1])), constant_values=np.nan)
+
+
+def autograd_training(name, student, teacher, R, decay, rate, steps, record, lags, stacked=False):
+    """Train a batch of students (runs,) in PyTorch, unrolled: the last A, W, B, and the losses (runs, records).
+
+    A rule other than BPTT detaches the state where it does not go back. What RFLO and e-prop send back in place of the
+    gradient multiplies the state less its detached self: zero, with a derivative of one.
+    """
+    weights = [torch.tensor(weight, requires_grad=True) for weight in (student.A, student.W, student.B)]
+    goal, R = torch.tensor(teacher.impulse_response(lags))[:, None], torch.tensor(R)  # (lags, 1, o, m) and (runs, o, n)
+
+    def diagonal(W):
+        return torch.diagonal(W, dim1=-2, dim2=-1)[..., None].detach()
+
+    def by_the_lag(A, W, B):
+        keep = decay if name == "RFLO" else diagonal(W)
+        errors, h = [], B
+        for goal_k in goal:
+            past = h.detach()
+            if name == "BPTT":
+                y, h = A @ h, W @ h
+            elif name == "one-step tBPTT":
+                y, h = A @ h, W @ past
+            else:
+                y, h = A @ past + R @ (h - past), W @ past + keep * (h - past)
+            errors.append(y - goal_k)
+        return torch.stack(errors)
+
+    def by_doubling(A, W, B):
+        if name == "BPTT":
+            return A @ stacked_states(W, B, lags) - goal
+        with torch.no_grad():
+            past = stacked_states(W, B, lags - 1)
+        h = torch.cat([B[None], W @ past])
+        if name == "one-step tBPTT":
+            return A @ h - goal
+        now = h.detach()
+        sent = faded(R @ (h - now), decay) if name == "RFLO" else R @ faded(h - now, diagonal(W))
+        return A @ now + sent - goal
+
+    def faded(x, keep):  # the sum over l of keep^l x[k - l]
+        shift = 1
+        while shift < lags:
+            x = torch.cat([x[:shift], x[shift:] + keep**shift * x[:-shift]])
+            shift *= 2
+        return x
+
+    errors, losses = by_doubling if stacked else by_the_lag, []
+    for k in range(steps + 1):
+        gap = errors(*weights)
+        if k % record == 0 or k == steps:
+            losses.append((gap.detach() ** 2).sum(dim=(0, -2, -1)) / 2)
+        if k < steps:
+            grads = torch.autograd.grad((gap**2).sum() / 2, weights)
+            with torch.no_grad():
+                for weight, grad in zip(weights, grads):
+                    weight -= rate * grad
+    return [weight.detach().numpy() for weight in weights], torch.stack(losses, dim=-1).numpy()
+
+
+def stacked_states(W, B, lags):
+    """W^k B for k = 0 .. lags - 1, by doubling, on an axis in front."""
+    blocks, power = B[None], W
+    while len(blocks) < lags:
+        blocks = torch.cat([blocks, power @ blocks[: lags - len(blocks)]])
+        power = power @ power
+    return blocks

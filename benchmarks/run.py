@@ -20,8 +20,8 @@ import scipy
 import torch
 from numpy.testing import assert_allclose
 
-from lrnnbook import BPTT, RFLO, EProp, LinearRNN, Mode, TruncatedBPTT, integrate
-from peers import autograd_update, mode_velocity, rflo_by_outer_products, scipy_path
+from lrnnbook import BPTT, RFLO, EProp, LinearRNN, Mode, TruncatedBPTT, integrate, train
+from peers import autograd_training, autograd_update, mode_velocity, rflo_by_outer_products, scipy_path
 
 HERE = Path(__file__).parent
 LAGS = 150
@@ -122,6 +122,56 @@ def trajectories(name, count=10_000, sample=100, rounds=5):
     return [(what, f"loop of solve_ivp RK45 ({sample} random ones, scaled)", ours, theirs * count / sample)]
 
 
+def four_rules(rate=0.1, steps=600, timed=60, fewest=80, rounds=3):
+    """Chapter 15's experiment, twenty students under four rules, against a training loop in PyTorch.
+
+    PyTorch trains over a finite number of lags: the fewest, in tens, that end at the same weights to 1e-6, which one
+    has to know beforehand, or as many as in the race of a single update. Its time is that of the first steps, scaled:
+    all steps of an unrolled network cost the same. Ours is that of whole runs.
+    """
+    rng = np.random.default_rng(15)
+    memories, n, decay = np.array([0.9, 0.6, 0.3, -0.5]), 10, 0.5
+    c = 1 / np.sqrt(np.sum(1 / (1 - np.outer(memories, memories))))
+    teacher = LinearRNN(np.full((1, 4), c), np.diag(memories), np.ones((4, 1)))
+    student = LinearRNN(*(0.1 * rng.standard_normal((20, *shape)) for shape in ((1, n), (n, n), (n, 1))))
+    R = rng.standard_normal((20, 1, n)) / np.sqrt(n)
+    rules = {"BPTT": BPTT(), "one-step tBPTT": TruncatedBPTT(), "RFLO": RFLO(R, decay), "e-prop": EProp(R)}
+    record = max(1, steps // 200)  # as `train` has it unless told
+
+    def package(name, steps=steps):
+        return train(rules[name], student, teacher, rate, steps, record=record)
+
+    def pytorch(name, lags, stacked, steps=timed):
+        return autograd_training(name, student, teacher, R, decay, rate, steps, record, lags, stacked)
+
+    def error(name, lags, stacked, steps):
+        """The largest difference of a weight or a recorded loss, over the runs that have not diverged."""
+        ours, (weights, losses) = package(name, steps), pytorch(name, lags, stacked, steps)
+        stayed = ours.diverged_at == np.inf
+        pairs = zip((ours.student.A, ours.student.W, ours.student.B, ours.losses), (*weights, losses))
+        return max(np.abs(left - right)[stayed].max() for left, right in pairs), stayed.sum()
+
+    styles = [(lags, stacked) for lags in (fewest, LAGS) for stacked in (False, True)]
+    ours, theirs = 0, np.zeros(len(styles))
+    for name in rules:
+        at_end, stayed = error(name, fewest, True, steps)
+        assert at_end < 1e-6 and all(error(name, *style, timed)[0] < 1e-6 for style in styles)
+        best, of_peers = np.inf, np.full(len(styles), np.inf)
+        for _ in range(rounds):
+            best = min(best, seconds(lambda: package(name)))
+            of_peers = np.minimum(of_peers, [seconds(lambda: pytorch(name, *style)) for style in styles])
+        of_peers *= steps / timed
+        print(
+            f"{name}: {stayed} of 20 runs stay, and end at PyTorch's weights to {at_end:.0e}; {show(best)} against "
+            + ", ".join(f"{show(cost)} ({lags}{' stacked' * way})" for cost, (lags, way) in zip(of_peers, styles))
+        )
+        ours, theirs = ours + best, theirs + of_peers
+    what = f"four rules, twenty students, {steps} steps of training"
+    peer = "PyTorch autograd, {} lags {} ({} steps, scaled)"
+    ways = ("in a loop", "stacked by doubling")
+    return [(what, peer.format(lags, ways[way], timed), ours, cost) for cost, (lags, way) in zip(theirs, styles)]
+
+
 def growth():
     """How the cost grows: the exponent fitted to the upper half of a range of sizes."""
     rng = np.random.default_rng(4)
@@ -207,6 +257,7 @@ def main():
         *expected_update(n=128, o=4, m=4, batch=()),
         *(row for samples in (1, 10, 100, 1000) for row in sampled_update(samples)),
         *(row for name in ("BPTT", "one-step tBPTT", "RFLO", "e-prop") for row in trajectories(name)),
+        *four_rules(),
     ]
     about, costs = machine(), growth()
     text = report(about, races, costs)

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .checks import as_array, as_count, as_horizon, broadcast_batch, check_stable, finite
-from .stein import gramian_factor, krylov
+from .checks import as_array, as_count, as_horizon, broadcast_batch, finite
+from .stein import columns, gramian_factor, krylov, squares, thin_doublings
 
 
 @dataclass(frozen=True, eq=False)
@@ -233,15 +233,21 @@ def loss(student, teacher, horizon=np.inf, every_step=False):
             gap = student._response(horizon) - teacher._response(horizon)
             by_lag = (gap**2).sum(axis=(-2, -1)) * lag_weights(horizon, every_step)
             return finite("horizon", 0.5 * by_lag.sum(axis=-1))
-    check_stable("student", student.spectral_radius())
-    check_stable("teacher", teacher.spectral_radius())
-    n, both = student.n, student.n + teacher.n
-    A, W, B = (np.zeros(batch + shape) for shape in ((student.o, both), (both, both), (both, student.m)))
-    A[..., :n], A[..., n:] = student.A, -teacher.A
-    W[..., :n, :n], W[..., n:, n:] = student.W, teacher.W
-    B[..., :n, :], B[..., n:, :] = student.B, teacher.B
+    powers, powers_ = squares(np.finfo(float).eps, student=student.W, teacher=teacher.W)
     with np.errstate(over="ignore", invalid="ignore"):
-        return finite("horizon", 0.5 * ((gramian_factor(W, A) @ B) ** 2).sum(axis=(-2, -1)))
+        F = [_both(batch, W, W_) for W, W_ in zip(powers, powers_)]
+        C = np.concatenate([np.broadcast_to(A, batch + A.shape[-2:]) for A in (student.A, -teacher.A)], axis=-1)
+        B = np.concatenate([np.broadcast_to(B, batch + B.shape[-2:]) for B in (student.B, teacher.B)], axis=-2)
+        thin = thin_doublings(F, B)
+        return finite("horizon", 0.5 * ((gramian_factor(F[thin:], C) @ columns(F[:thin], B)) ** 2).sum(axis=(-2, -1)))
+
+
+def _both(batch, W, W_):
+    """One matrix with the two on its diagonal."""
+    n, both = W.shape[-1], W.shape[-1] + W_.shape[-1]
+    block = np.zeros(batch + (both, both))
+    block[..., :n, :n], block[..., n:, n:] = W, W_
+    return block
 
 
 def simulate(net, inputs):

@@ -546,7 +546,12 @@ class EProp(Rule):
                 "student: an infinite horizon needs the largest |W_ii| times either spectral radius below 1 for "
                 f"e-prop, got {np.max(c[..., 0, 0] * radius):.6g}"
             )
-        powers, powers_ = squares(np.finfo(float).eps, student=c * student.W, teacher=c * teacher.W)
+        if np.any(c > 1):
+            powers, powers_ = squares(np.finfo(float).eps, student=c * student.W, teacher=c * teacher.W)
+        else:  # one squaring more, since the decay may not help
+            powers, powers_ = (
+                [*F, F[-1] @ F[-1]] if F else [net.W] for F, net in ((powers, student), (powers_, teacher))
+            )
         Y, Y_, decay = _T(self.R) @ student.A, -_T(self.R) @ teacher.A, decay / c
         for W, W_ in zip(powers, powers_):  # twice as many lags each time, as in stein; the decay scales rows
             Y, Y_, decay = Y + decay * (Y @ W), Y_ + decay * (Y_ @ W_), decay**2

@@ -39,10 +39,11 @@ def change_rank(before, after, rtol=1e-10):
     broadcast_batch(before=before.shape[:-2], after=after.shape[:-2])
     if not 0 < rtol < 1:
         raise ValueError(f"rtol: expected a number between 0 and 1, got {rtol!r}")
-    values = np.linalg.svd(after - before, compute_uv=False)
-    largest = np.maximum(np.abs(before).max(axis=(-2, -1)), np.abs(after).max(axis=(-2, -1)))
-    rounding = max(sizes.values()) * np.finfo(float).eps * largest
-    return (values > np.maximum(rtol * values[..., 0], rounding)[..., None]).sum(axis=-1)
+    largest = np.maximum(*(np.abs(weights).max(axis=(-2, -1), keepdims=True) for weights in (before, after)))
+    unit = np.where(largest > 0, largest, 1)  # divided by first, so that the difference is within the range of floats
+    values = np.linalg.svd(after / unit - before / unit, compute_uv=False)
+    rounding = max(sizes.values()) * np.finfo(float).eps
+    return (values > np.maximum(rtol * values[..., :1], rounding)).sum(axis=-1)
 
 
 def effective_rank(matrix):

@@ -34,36 +34,37 @@ def krylov(W, X, count):
     return blocks
 
 
-def gramian_factor(W, C):
-    r"""Return a factor :math:`R` of the observability Gramian, :math:`R^\top R = \sum_k (W^k)^\top C^\top C W^k`.
+def gramian_factor(F, C):
+    r"""Return a factor :math:`R` of the observability Gramian, :math:`R^\top R = \sum_k (F^k)^\top C^\top C F^k`.
 
-    The Gramian :math:`Q` solves the Stein equation :math:`Q = W^\top Q W + C^\top C`. With :math:`R_j` for the
-    first :math:`2^j` lags, :math:`R_{j+1}` is the triangular factor of :math:`R_j` on top of
-    :math:`R_j W^{2^j}`; what is left out after step j is :math:`(W^{2^j})^\top Q W^{2^j}`. Keeping the factor
-    instead of the Gramian means that no difference of large numbers is ever taken.
+    The Gramian :math:`Q` solves the Stein equation :math:`Q = F^\top Q F + C^\top C`. With :math:`R_j` for the
+    first :math:`2^j` lags, :math:`R_{j+1}` is :math:`R_j` on top of :math:`R_j F^{2^j}`, and where this gets tall its
+    triangular factor, which is of the same square; what is left out after step j is
+    :math:`(F^{2^j})^\top Q F^{2^j}`. Keeping the factor instead of the Gramian means that no difference of large
+    numbers is ever taken.
 
     Parameters
     ----------
-    W : array (..., n, n)
-        Spectral radius below 1; the caller checks.
+    F : list of (..., n, n)
+        The powers 1, 2, 4, ..., see :func:`squares`, to the machine epsilon.
     C : array (..., o, n)
-        Same batch axes as W.
 
     Returns
     -------
     array (..., r, n)
-        With r at most n, or o where that is larger and one lag is enough.
+        With r at most 4n, or o where that is larger and there are no powers.
 
     Examples
     --------
-    >>> gramian_factor(np.array([[0.6]]), np.array([[0.8]])) ** 2
-    array([[1.]])
+    >>> (F,) = squares(np.finfo(float).eps, student=np.array([[0.6]]))
+    >>> round(float((gramian_factor(F, np.array([[0.8]])) ** 2).sum()), 12)
+    1.0
     """
-    R, power, lags = C, W, 1
-    # At least n lags, since in badly scaled coordinates W may be tiny and W X not.
-    while lags < W.shape[-1] or np.abs(power).sum(axis=-1).max(initial=0) > np.finfo(float).eps:
-        R = np.linalg.qr(np.concatenate([R, R @ power], axis=-2), mode="r")
-        power, lags = power @ power, 2 * lags
+    R = C
+    for F_a in F:
+        if R.shape[-2] > 2 * R.shape[-1]:
+            R = np.linalg.qr(R, mode="r")
+        R = np.concatenate([R, R @ F_a], axis=-2)
     return R
 
 
@@ -114,9 +115,10 @@ def squares(tolerance=np.sqrt(np.finfo(float).eps), **matrices):
                 break
             latest = [power @ power for power in latest]
     radii = {name: np.abs(np.linalg.eigvals(W)).max() for name, W in matrices.items()}
+    of = dict(zip(matrices, latest))
     for name, radius in radii.items():
         check_stable(name, radius)
-    name = max(radii, key=radii.get)
+    name = max(radii, key=lambda name: np.nan_to_num(np.abs(of[name]), nan=np.inf).max())
     raise ValueError(
         f"{name}: an infinite horizon needs a spectral radius whose powers die out in floats, got {radii[name]:.12g}"
     )
@@ -206,16 +208,34 @@ def gramians(F, L, F_, L_):
     >>> gramian.round(12), cross.round(12)
     (array([[1.]]), array([[0.8]]))
     """
-    thin = 0
-    while thin < len(F) and 2 ** (thin + 1) * L.shape[-1] <= 2 * L.shape[-2]:
-        thin += 1
-    L, L_ = _columns(F[:thin], L), _columns(F_[:thin], L_)
+    thin = thin_doublings(F, L)
+    L, L_ = columns(F[:thin], L), columns(F_[:thin], L_)
     LT, FT = np.swapaxes(L, -1, -2), [np.swapaxes(F_a, -1, -2) for F_a in F[thin:]]
     return stein(F[thin:], L @ LT, FT), stein(F_[thin:], L_ @ LT, FT)
 
 
-def _columns(F, L):
-    """The first columns [L, F L, F^2 L, ...], twice as many with every power in F."""
+def thin_doublings(F, L):
+    """How many of the powers F double the columns of L (..., n, m) before these are more than 2n.
+
+    Examples
+    --------
+    >>> thin_doublings([np.eye(4)] * 9, np.ones((4, 1)))
+    3
+    """
+    thin = 0
+    while thin < len(F) and 2 ** (thin + 1) * L.shape[-1] <= 2 * L.shape[-2]:
+        thin += 1
+    return thin
+
+
+def columns(F, L):
+    """The first columns [L, F L, F^2 L, ...], twice as many with every power in F.
+
+    Examples
+    --------
+    >>> columns([np.array([[0.5]]), np.array([[0.25]])], np.array([[1.0]]))
+    array([[1.   , 0.5  , 0.25 , 0.125]])
+    """
     if not F:
         return L
     done = L.shape[-1]

@@ -126,10 +126,10 @@ def train(
         # Away from the edge |w| = 1 it is the loss that leaves the range of floats first.
         far = horizon < np.inf or max(np.abs(net.A).max(), np.abs(net.B).max()) > 1e50
         value = loss(net, teacher, horizon, every_step) if far or k in times else None
-        if k == steps:
-            return value, None
         if batch_size is None:
             return value, rule.update(net, teacher, horizon, every_step)
+        if k == steps:
+            return value, None
         x = some(sequences, shape, live, core=3)
         y = simulate(teacher, x)
         return value, rule.sampled_update(net, x, y if every_step else y[..., -1, :], every_step)
@@ -142,13 +142,15 @@ def train(
             value, delta = runs.advance(look, weights, k)
             if k in times:
                 losses.append(runs.all_losses(value))
-                diverged = np.isfinite(runs.diverged_at).sum()
-                bar.set_postfix(loss=f"{np.median(losses[-1]):.3g}", diverged=diverged, refresh=False)
+                if progress and losses[-1].size:
+                    diverged = np.isfinite(runs.diverged_at).sum()
+                    bar.set_postfix(loss=f"{np.median(losses[-1]):.3g}", diverged=diverged, refresh=False)
             if k in kept_at:
                 kept.append(runs.network())
-            if delta is not None:
+            if delta is not None and k < steps:
                 rate = some(eta, shape, runs.live, core=0)[..., None, None]
-                weights = [weight[runs.live] - rate * change for weight, change in zip(runs.weights, delta)]
+                with np.errstate(over="ignore", invalid="ignore"):
+                    weights = [weight[runs.live] - rate * change for weight, change in zip(runs.weights, delta)]
             bar.update(k < steps)
     snapshots = LinearRNN(*map(np.stack, zip(*((net.A, net.W, net.B) for net in kept)))) if kept else None
     losses = np.stack(losses, axis=-1).reshape(*shape, len(times))
@@ -292,6 +294,8 @@ class _Runs:
 
     def advance(self, look, weights, k):
         """Keep the weights after k steps where `look` can be had of them, freeze the other runs, and return what it saw."""
+        if not self.live.size:
+            return [], None
         if k == 0:
             return look(*self.part(weights, self.live))  # raises where a start is not valid
         good, seen = self.attempt(look, weights, self.live)
