@@ -1,5 +1,6 @@
 """Training whole networks: one student or many at once, by descent or along the flow, and what became of each."""
 
+from math import prod
 from typing import NamedTuple
 
 import numpy as np
@@ -245,7 +246,7 @@ def train_flow(
             bar.update(float(t.min(initial=end)) - bar.n)
     if run.size:
         raise RuntimeError(f"a run needs more than {MOST_STEPS} steps: after them it is at time {t.min():.6g}")
-    path = _unpack(np.moveaxis(record, 1, 0).reshape(-1, record.shape[-1]).T, runs.weights)
+    path = _unpack(np.moveaxis(record, 1, 0).reshape(times.size * len(record), record.shape[-1]).T, runs.weights)
     snapshots = LinearRNN(*(weight.reshape(times.shape + shape + weight.shape[1:]) for weight in path))
     student = LinearRNN(snapshots.A[-1], snapshots.W[-1], snapshots.B[-1])
     losses = np.moveaxis(loss(snapshots, teacher, horizon, every_step), 0, -1)
@@ -261,7 +262,7 @@ class _Runs:
     def __init__(self, rule, student, teacher, shape, horizon, every_step):
         self.rule, self.teacher, self.shape, self.loss_at = rule, teacher, shape, (horizon, every_step)
         self.weights = [
-            np.broadcast_to(weight, shape + weight.shape[-2:]).reshape(-1, *weight.shape[-2:]).copy()
+            np.broadcast_to(weight, shape + weight.shape[-2:]).reshape(prod(shape), *weight.shape[-2:]).copy()
             for weight in (student.A, student.W, student.B)
         ]
         self.live = np.arange(len(self.weights[0]))
@@ -321,13 +322,13 @@ class _Runs:
 
 def _pack(weights):
     """(runs, ., .) of A, W and B -> (numbers, runs)."""
-    return np.concatenate([weight.reshape(len(weight), -1) for weight in weights], axis=1).T
+    return np.concatenate([weight.reshape(len(weight), prod(weight.shape[1:])) for weight in weights], axis=1).T
 
 
 def _unpack(y, like):
     """The other way: weights of the shapes of those they are to be like, but for the number of runs."""
-    parts = np.split(y.T, np.cumsum([weight[0].size for weight in like])[:-1], axis=1)
-    return [part.reshape(-1, *weight.shape[1:]) for part, weight in zip(parts, like)]
+    parts = np.split(y.T, np.cumsum([prod(weight.shape[1:]) for weight in like])[:-1], axis=1)
+    return [part.reshape(len(part), *weight.shape[1:]) for part, weight in zip(parts, like)]
 
 
 def _chosen_steps(snapshots, steps):
