@@ -13,7 +13,7 @@ book: _build/html/.built
 	@echo "The book stands. Open _build/html/index.html in a browser."
 
 test: book
-	@echo "Testing the package, the chapters and the built site, about two minutes. One part alone: $(BIN)/pytest tests/test_rules.py,"
+	@echo "Testing the package, the chapters and the built site, a few minutes. One part alone: $(BIN)/pytest tests/test_rules.py,"
 	@echo "or lrnnbook (the docstrings), or --nbval chapters/03_modes.ipynb, or tests/test_site.py"
 	@$(BIN)/pytest -q -n 2 --dist loadfile --nbval chapters tests lrnnbook
 
@@ -21,7 +21,7 @@ test: book
 refresh: .venv/.installed
 	@$(BIN)/python tools/notebooks.py
 
-# Time the package against PyTorch and SciPy: a table, also in benchmarks/results.md (about a minute).
+# Time the package against PyTorch and SciPy: a table, also in benchmarks/results.md (a few minutes).
 bench: .venv-bench/.installed
 	@.venv-bench/bin/python benchmarks/run.py
 
