@@ -83,7 +83,7 @@ def train(
     shared_inputs : bool
         Whether all runs see the same sequences, or each its own.
     record : int, optional
-        The loss is recorded every so many steps, and at the last; about two hundred times unless told.
+        The loss is recorded every so many steps, and at the last; up to two hundred times unless told.
     snapshots : sequence of int
         Steps at which the weights are kept, from 0 to `steps`, in increasing order.
     progress : bool
@@ -112,7 +112,7 @@ def train(
     steps, eta = as_count("steps", steps), as_array("learning_rate", learning_rate, "", {})
     if not np.all(eta > 0):
         raise ValueError(f"learning_rate: expected positive numbers, got {learning_rate!r}")
-    record = max(1, steps // 200) if record is None else as_count("record", record)
+    record = -(-steps // 200) if record is None else as_count("record", record)
     kept_at = _chosen_steps(snapshots, steps)
     horizon, shape = as_horizon(horizon), check_pair(student, teacher, learning_rate=eta.shape, **rule._batches(student))
     if batch_size is not None:

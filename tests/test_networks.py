@@ -458,6 +458,64 @@ def test_losses_add_up_to_half_the_mean_squared_error_of_samples():
         assert abs(halves.mean() - loss(student, teacher, wrong)) > 8 * standard_error
 
 
+@given(teams(), st.integers(1, 9))
+@properties
+def test_the_sequence_loss_is_the_mean_over_the_horizons(team, T):
+    expected = np.mean([literal_loss(*team, t) for t in range(1, T + 1)])
+    assert loss(*team, T, every_step=True) == pytest.approx(expected, rel=1e-10, abs=1e-28)
+    assert loss(*team, T, every_step=True) == pytest.approx(
+        np.mean([loss(*team, t) for t in range(1, T + 1)]), rel=1e-10, abs=1e-28
+    )
+
+
+def test_the_sequence_loss_of_a_batch_and_of_unstable_networks():
+    students, teacher = a_network(30, radius=1.2, batch=(4, 1)), a_network(31, n=2, batch=(3,))
+    values = loss(students, teacher, 6, every_step=True)
+    assert values.shape == (4, 3)
+    for (i, _), student in singles(students):
+        for (j,), other in singles(teacher):
+            expected = np.mean([literal_loss(student, other, t) for t in range(1, 7)])
+            assert values[i, j] == pytest.approx(expected, rel=1e-11)
+
+
+def test_in_the_limit_the_sequence_loss_is_the_loss():
+    student, teacher = a_network(32), a_network(33, n=2)
+    limit = loss(student, teacher)
+    assert loss(student, teacher, every_step=True) == limit
+    # The first steps have seen less: their part falls like 1/T.
+    gaps = [limit - loss(student, teacher, T, every_step=True) for T in (200, 400)]
+    assert gaps[0] > 1e-3 * limit
+    assert gaps[1] / gaps[0] == pytest.approx(0.5, rel=1e-9)
+
+
+def test_sequence_losses_add_up_to_half_the_mean_squared_error_of_samples():
+    student, teacher = a_network(34, o=2, n=3, m=2, radius=0.95), a_network(35, o=2, n=4, m=2, radius=0.95)
+    T, samples = 5, 40_000
+    x = np.random.default_rng(2).normal(size=(samples, T, 2))
+    halves = 0.5 * ((simulate(student, x) - simulate(teacher, x)) ** 2).sum(axis=-1).mean(axis=-1)
+    standard_error = halves.std(ddof=1) / np.sqrt(samples)
+    # |z| > 4 happens by chance once in 16 000 seeds.
+    assert abs(halves.mean() - loss(student, teacher, T, every_step=True)) < 4 * standard_error
+    # The bound would see the last step alone, or another number of steps.
+    for wrong in (
+        loss(student, teacher, T),
+        loss(student, teacher, T - 1, every_step=True),
+        loss(student, teacher, T + 1, every_step=True),
+    ):
+        assert abs(halves.mean() - wrong) > 8 * standard_error
+
+
+def test_what_the_sequence_loss_refuses():
+    big, small = LinearRNN([[1.0]], [[10.0]], [[1.0]]), LinearRNN([[1.0]], [[0.1]], [[1.0]])
+    for horizon in (200, 400):  # at 200 the impulse response is finite and its square is not
+        with pytest.raises(ValueError, match="^horizon: "):
+            loss(big, small, horizon, every_step=True)
+    with pytest.raises(ValueError, match="^student: .*spectral radius below 1, got 10$"):
+        loss(big, small, every_step=True)
+    with pytest.raises(ValueError, match="^horizon: expected a whole number"):
+        loss(small, small, 0, every_step=True)
+
+
 def test_an_invisible_unstable_mode_is_refused_at_an_infinite_horizon_only():
     hidden = LinearRNN([[1.0, 1.0]], [[0.5, 0.0], [0.0, 2.0]], [[1.0], [0.0]])
     deaf = LinearRNN([[1.0, 0.0]], [[0.5, 0.0], [0.0, 2.0]], [[1.0], [1.0]])

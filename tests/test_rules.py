@@ -34,7 +34,9 @@ def make(name, R, decay=-0.4):
     return {
         "BPTT": BPTT(),
         "one-step tBPTT": TruncatedBPTT(),
+        "two-step tBPTT": TruncatedBPTT(steps=2),
         "three-step tBPTT": TruncatedBPTT(steps=3),
+        "fifty-step tBPTT": TruncatedBPTT(steps=50),
         "RFLO": RFLO(R, decay),
         "e-prop": EProp(R),
     }[name]
@@ -46,7 +48,9 @@ def sent_back(name, student, R, lag, decay=-0.4):
         return decay**lag * R.T
     if name == "e-prop":
         return matrix_power(np.diag(np.diag(student.W)), lag) @ R.T
-    steps = {"BPTT": np.inf, "one-step tBPTT": 1, "three-step tBPTT": 3}[name]
+    steps = {
+        "BPTT": np.inf, "one-step tBPTT": 1, "two-step tBPTT": 2, "three-step tBPTT": 3, "fifty-step tBPTT": 50
+    }[name]
     return matrix_power(student.W.T, lag) @ student.A.T if lag < steps else np.zeros_like(student.A.T)
 
 
@@ -275,6 +279,188 @@ def test_rtrl_with_its_jacobian_replaced(name, sizes):
     assert_same(make(name, R).sampled_update(student, inputs, targets), expected)
 
 
+# The error at every step
+
+EVERY = [*NAMES, "two-step tBPTT", "fifty-step tBPTT"]
+
+
+def mean_of(updates):
+    return Update(*(np.mean(deltas, axis=0) for deltas in zip(*updates)))
+
+
+@pytest.mark.parametrize("T", [1, 2, 3, 8])
+@pytest.mark.parametrize("sizes", SIZES)
+@pytest.mark.parametrize("name", EVERY)
+def test_the_update_of_every_step_is_the_mean_over_the_horizons(name, sizes, T):
+    student, teacher, R = random_pair(30, *sizes)
+    update = make(name, R).update(student, teacher, T, every_step=True)
+    assert_same(update, mean_of(literal_update(name, student, teacher, R, t) for t in range(1, T + 1)))
+    assert_same(update, mean_of(make(name, R).update(student, teacher, t) for t in range(1, T + 1)))
+    if T > 2:
+        assert np.abs(update.W - make(name, R).update(student, teacher, T).W).max() > 1e-3, "the same as the last alone"
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_every_step_of_an_unstable_network(name):
+    student, teacher, R = random_pair(31, 2, 3, 4, 2, radius=1.4)
+    update = make(name, R).update(student, teacher, 9, every_step=True)
+    assert_same(update, mean_of(literal_update(name, student, teacher, R, t) for t in range(1, 10)))
+
+
+def expected_sequence_loss(weights, teacher, T):
+    """One pulse after another, as in expected_loss, with the error read at every step."""
+    A, W, B = weights
+    total = 0.0
+    for s in range(T):
+        for i in range(B.shape[1]):
+            h, h_ = anp.zeros(W.shape[0]), np.zeros(teacher.n)
+            for t in range(T):
+                x = np.eye(B.shape[1])[i] * (t == s)
+                h, h_ = W @ h + B @ x, teacher.W @ h_ + teacher.B @ x
+                total = total + anp.sum((A @ h - teacher.A @ h_) ** 2) / (2 * T)
+    return total
+
+
+@pytest.mark.parametrize("T", [1, 2, 7])
+@pytest.mark.parametrize("sizes", SIZES)
+def test_bptt_of_every_step_is_the_gradient_of_the_sequence_loss(sizes, T):
+    student, teacher, _ = random_pair(32, *sizes)
+    weights = (student.A, student.W, student.B)
+    assert_allclose(expected_sequence_loss(weights, teacher, T), loss(student, teacher, T, every_step=True), rtol=1e-12)
+    gradient = autograd.grad(expected_sequence_loss)(weights, teacher, T)
+    assert_same(BPTT().update(student, teacher, T, every_step=True), gradient)
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_in_the_limit_every_step_and_the_last_agree(name):
+    student, teacher, R = random_pair(33, 2, 3, 4, 2)
+    limit = make(name, R).update(student, teacher)
+    assert_same(make(name, R).update(student, teacher, every_step=True), limit, 0)
+    # The transient is shared by T steps: its part falls like 1/T, while the last step's falls geometrically.
+    gaps = [np.abs(make(name, R).update(student, teacher, T, every_step=True).W - limit.W).max() for T in (150, 300)]
+    assert gaps[0] > 1e-4
+    assert gaps[1] / gaps[0] == pytest.approx(0.5, rel=1e-6)
+
+
+@pytest.mark.parametrize("T", [1, 2, 3, 6])
+@pytest.mark.parametrize("sizes", SIZES)
+@pytest.mark.parametrize("name", EVERY)
+def test_sampled_every_step_is_the_mean_of_what_the_prefixes_send_back(name, sizes, T):
+    student, _, R = random_pair(34, *sizes)
+    rng, rule = np.random.default_rng(35), make(name, R)
+    inputs, targets = rng.standard_normal((5, T, student.m)), rng.standard_normal((5, T, student.o))
+    prefixes = (rule.sampled_update(student, inputs[:, :t], targets[:, t - 1]) for t in range(1, T + 1))
+    assert_same(rule.sampled_update(student, inputs, targets, every_step=True), mean_of(prefixes))
+
+
+def literal_sampled_update(name, student, R, inputs, targets):
+    """Every sequence, every error e_t, every lag l, and nothing else: M_l^T e_t meets h_{t-1-l} and x_{t-1-l}."""
+    A, W, B = student.A, student.W, student.B
+    dA, dW, dB = np.zeros_like(A), np.zeros_like(W), np.zeros_like(B)
+    for x, y in zip(inputs, targets):
+        h = [np.zeros(student.n)]
+        for t, (x_t, y_t) in enumerate(zip(x, y), start=1):
+            h.append(W @ h[-1] + B @ x_t)
+            e = A @ h[t] - y_t
+            dA += np.outer(e, h[t])
+            for lag in range(t):
+                sent = sent_back(name, student, R, lag) @ e
+                dW += np.outer(sent, h[t - 1 - lag])
+                dB += np.outer(sent, x[t - 1 - lag])
+    return Update(*(delta / targets[..., 0].size for delta in (dA, dW, dB)))
+
+
+@pytest.mark.parametrize("sizes", SIZES)
+@pytest.mark.parametrize("name", EVERY)
+def test_sampled_every_step_is_the_literal_sum_over_steps_and_lags(name, sizes):
+    student, _, R = random_pair(36, *sizes)
+    rng = np.random.default_rng(37)
+    inputs, targets = rng.standard_normal((3, 6, student.m)), rng.standard_normal((3, 6, student.o))
+    update = make(name, R).sampled_update(student, inputs, targets, every_step=True)
+    assert_same(update, literal_sampled_update(name, student, R, inputs, targets))
+
+
+@pytest.mark.parametrize("sizes", SIZES)
+def test_sampled_bptt_of_every_step_is_the_gradient_of_the_sampled_sequence_loss(sizes):
+    student, _, _ = random_pair(38, *sizes)
+    rng = np.random.default_rng(39)
+    inputs, targets = rng.standard_normal((5, 7, student.m)), rng.standard_normal((5, 7, student.o))
+
+    def sampled_loss(weights):
+        A, W, B = weights
+        h, total = np.zeros((5, student.n)), 0.0
+        for t in range(7):
+            h = anp.dot(h, W.T) + anp.dot(inputs[:, t], B.T)
+            total = total + anp.sum((anp.dot(h, A.T) - targets[:, t]) ** 2)
+        return total / (2 * 5 * 7)
+
+    gradient = autograd.grad(sampled_loss)((student.A, student.W, student.B))
+    assert_same(BPTT().sampled_update(student, inputs, targets, every_step=True), gradient)
+
+
+@pytest.mark.parametrize("T", [1, 2, 6])
+@pytest.mark.parametrize("name", EVERY)
+def test_sampled_every_step_on_an_orthogonal_design_is_the_expected_update(name, T):
+    student, teacher, R = random_pair(40, 2, 3, 4, 3)
+    inputs, rule = orthogonal_design(np.random.default_rng(41), T, 3), make(name, R)
+    update = rule.sampled_update(student, inputs, simulate(teacher, inputs), every_step=True)
+    assert_same(update, rule.update(student, teacher, T, every_step=True))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_sampled_every_step_has_the_expected_mean(name):
+    """5000 sequences, each its own update; no entry's mean is 5 standard errors off (chance below 1 in 10 000)."""
+    student, teacher, R = random_pair(42, 2, 3, 4, 2)
+    rng, T, N = np.random.default_rng(43), 6, 5000
+    inputs, rule = rng.standard_normal((N, 1, T, 2)), make(name, R)
+    each = rule.sampled_update(student, inputs, simulate(teacher, inputs), every_step=True)
+    assert each.W.shape == (N, 3, 3)
+
+    def furthest(expected):  # in standard errors
+        return max(
+            np.abs((deltas.mean(axis=0) - mean) / (deltas.std(axis=0, ddof=1) / np.sqrt(N))).max()
+            for deltas, mean in zip(each, expected)
+        )
+
+    assert furthest(rule.update(student, teacher, T, every_step=True)) < 5
+    assert furthest(rule.update(student, teacher, T)) > 8, "the last step's would do as well"
+
+
+@settings(deadline=None, max_examples=30)
+@given(st.tuples(*[st.integers(1, 4)] * 4), st.sampled_from(EVERY), st.integers(1, 5), st.integers(0, 10**6))
+def test_a_batch_of_every_step_is_a_loop(sizes, name, T, seed):
+    o, n, n_, m = sizes
+    rng = np.random.default_rng(seed)
+    student = random_network(rng, o, n, m, 0.6, batch=(3,))
+    teacher = random_network(rng, o, n_, m, 0.6, batch=(2, 1))
+    R, decay = rng.standard_normal((2, 3, o, n)), rng.uniform(-0.9, 0.9, 3)
+    update = make(name, R, decay).update(student, teacher, T, every_step=True)
+    inputs, targets = rng.standard_normal((3, 5, T, m)), rng.standard_normal((2, 1, 5, T, o))
+    sampled = make(name, R, decay).sampled_update(student, inputs, targets, every_step=True)
+    for i, j in np.ndindex(2, 3):
+        one = LinearRNN(student.A[j], student.W[j], student.B[j])
+        other = LinearRNN(teacher.A[i, 0], teacher.W[i, 0], teacher.B[i, 0])
+        rule = make(name, R[i, j], decay[j])
+        assert_same(Update(*(d[i, j] for d in update)), rule.update(one, other, T, every_step=True))
+        expected = rule.sampled_update(one, inputs[j], targets[i, 0], every_step=True)
+        assert_same(Update(*(d[i, j] for d in sampled)), expected)
+
+
+@settings(deadline=None, max_examples=30)
+@given(
+    st.tuples(*[st.integers(1, 4)] * 3), st.floats(-0.95, 0.95), st.integers(1, 6), st.booleans(), st.integers(0, 10**6)
+)
+def test_rflo_changes_readout_and_recurrence_in_step_on_any_data(sizes, decay, T, every_step, seed):
+    """h_t = (W - decay) p_t + B q_t, so that R^T dA = dW (W - decay)^T + dB B^T, whatever the sequences are."""
+    o, n, m = sizes
+    rng = np.random.default_rng(seed)
+    net, R = random_network(rng, o, n, m, 0.8), rng.standard_normal((o, n))
+    inputs, targets = rng.standard_normal((3, T, m)), rng.standard_normal((3, T, o) if every_step else (3, o))
+    update = RFLO(R, decay).sampled_update(net, inputs, targets, every_step)
+    right = update.W @ (net.W - decay * np.eye(n)).T + update.B @ net.B.T
+    assert_allclose(R.T @ update.A, right, rtol=0, atol=1e-9 * max(1, np.abs(right).max()))
+
+
 # Where one rule is another, to rounding
 
 
@@ -285,6 +471,8 @@ def all_forms(rule, student, teacher):
     yield rule.update(student, teacher, 7)
     yield rule.update(student, teacher)
     yield rule.sampled_update(student, inputs, rng.standard_normal((4, student.o)))
+    yield rule.update(student, teacher, 7, every_step=True)
+    yield rule.sampled_update(student, inputs, rng.standard_normal((4, 5, student.o)), every_step=True)
 
 
 @pytest.mark.parametrize("sizes", SIZES)
@@ -562,7 +750,7 @@ MORE_OUTPUTS = random_network(np.random.default_rng(26), 3, 3, 4)
 LESS_INPUTS = random_network(np.random.default_rng(27), 2, 3, 1)
 UNSTABLE = random_network(np.random.default_rng(28), 2, 3, 4, radius=1.3)
 R = np.ones((2, 3))
-X, Y = np.ones((5, 6, 4)), np.ones((5, 2))
+X, Y, Y_EVERY = np.ones((5, 6, 4)), np.ones((5, 2)), np.ones((5, 6, 2))
 
 
 @pytest.mark.parametrize(
@@ -592,6 +780,14 @@ X, Y = np.ones((5, 6, 4)), np.ones((5, 2))
         (lambda: BPTT().sampled_update(NET, X * np.nan, Y), "inputs: expected finite"),
         (lambda: BPTT().sampled_update(NET, X, Y[:4]), r"targets: expected shape .*batch = 5.*got \(4, 2\)"),
         (lambda: BPTT().sampled_update(NET, X, Y[:, :1]), r"targets: expected shape .*o = 2"),
+        (lambda: BPTT().sampled_update(NET, X, Y, every_step=True), r"targets: .*\.\.\., batch, T, o.*got \(5, 2\)"),
+        (lambda: BPTT().sampled_update(NET, X, Y_EVERY), r"targets: expected shape .*batch = 5.*got \(5, 6, 2\)"),
+        (lambda: BPTT().sampled_update(NET, X, Y_EVERY[:, 1:], every_step=True), r"targets: .*T = 6.*got \(5, 5, 2\)"),
+        (lambda: EProp(R).sampled_update(NET, X, Y_EVERY[1:], True), r"targets: .*batch = 5.*got \(4, 6, 2\)"),
+        (lambda: EProp(R).sampled_update(NET, X, Y_EVERY * np.nan, True), "targets: expected finite"),
+        (lambda: BPTT().sampled_update(NET, [X] * 3, [Y_EVERY] * 2, True), "batch axes: .*targets"),
+        (lambda: BPTT().update(UNSTABLE, NET, every_step=True), "student: an infinite .* spectral radius below 1"),
+        (lambda: BPTT().update(LinearRNN(NET.A, 1e5 * NET.W, NET.B), NET, 60, True), "horizon: .*still finite, got 60"),
         (lambda: BPTT().update(NET, MORE_OUTPUTS), "student: expected the teacher's o = 3, got 2"),
         (lambda: BPTT().update(NET, LESS_INPUTS, 4), "student: expected the teacher's m = 1, got 4"),
         (lambda: BPTT().update(UNSTABLE, NET), r"student: an infinite .* spectral radius below 1, got 1\.3"),
