@@ -200,7 +200,7 @@ def test_a_small_rate_takes_bptt_to_its_teacher():
         (5, 5, [0, 5]),
         (5, 9, [0, 5]),
         (400, None, range(0, 401, 2)),
-        (401, None, [*range(0, 401, 2), 401]),
+        (401, None, [*range(0, 401, 3), 401]),
         (5.0, 2.0, [0, 2, 4, 5]),
     ],
 )
@@ -213,11 +213,11 @@ def test_the_loss_is_recorded_when_it_should_be(steps, record, times):
     assert_same_history(whole, history)
 
 
-@pytest.mark.parametrize("steps", [600, 1234])
-def test_about_two_hundred_records(steps):
+@pytest.mark.parametrize("steps", [399, 600, 1234])
+def test_up_to_two_hundred_records(steps):
     student, teacher = LinearRNN([[0.5]], [[0.1]], [[0.5]]), LinearRNN([[1.0]], [[0.5]], [[1.0]])
     times = train(BPTT(), student, teacher, 1e-5, steps, horizon=1).times
-    assert 195 <= times.size <= 215
+    assert 100 < times.size <= 201
     assert times[0] == 0 and times[-1] == steps and len(set(np.diff(times)[:-1])) == 1
 
 
