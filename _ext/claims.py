@@ -6,13 +6,15 @@ book holds against a bound with `lb.claim(7, ...)`. The numbers are those of the
 with a map, a claim without a statement, a number or a place on the map is a warning, and `make book` fails on warnings.
 """
 
-import json
 import re
+from contextlib import suppress
 from pathlib import Path
 
+import nbformat
 from docutils import nodes
 from docutils.parsers.rst import directives
 from docutils.statemachine import StringList
+from jupyter_cache import get_cache
 from sphinx.addnodes import pending_xref
 from sphinx.transforms.post_transforms import SphinxPostTransform
 from sphinx.util import logging
@@ -206,13 +208,14 @@ def check(app, env):
 
 
 def measure(app, doctree):
-    """Note the numbers of the page that was just read, from the executed notebook that MyST-NB has just written."""
-    docname = app.env.docname
-    path = Path(app.env.mystnb_config.output_folder) / f"{docname}.ipynb"
-    if app.env.doc2path(docname).endswith(".ipynb") and path.is_file():
-        cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
-        outputs = (output.get("data", {}) for cell in cells for output in cell.get("outputs", []))
-        record(app.env, docname)["measured"] = [data[MIME] for data in outputs if MIME in data]
+    """Note the numbers of the page that was just read, from its execution in MyST-NB's cache."""
+    path = app.env.doc2path(app.env.docname)
+    if path.endswith(".ipynb"):
+        notebook = nbformat.read(path, as_version=4)
+        with suppress(KeyError):  # where nothing is executed, the notebook has its own outputs
+            _, notebook = get_cache(app.env.mystnb_config.execution_cache_path).merge_match_into_notebook(notebook)
+        outputs = (output.get("data", {}) for cell in notebook.cells for output in cell.get("outputs", []))
+        record(app.env, app.env.docname)["measured"] = [dict(data[MIME]) for data in outputs if MIME in data]
 
 
 def purge(app, env, docname):
@@ -243,4 +246,4 @@ def setup(app):
     app.connect("env-merge-info", merge)
     app.connect("env-get-outdated", outdated)
     app.connect("env-check-consistency", check)
-    return {"parallel_read_safe": True, "parallel_write_safe": True, "env_version": 1}
+    return {"parallel_read_safe": True, "parallel_write_safe": True, "env_version": 2}
