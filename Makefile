@@ -5,7 +5,7 @@ PYTHON ?= python3
 export OPENBLAS_NUM_THREADS := 1
 BIN := .venv/bin
 PACKAGE := $(wildcard lrnnbook/*.py) requirements.lock pyproject.toml benchmarks/results.json
-SOURCES := $(wildcard *.md *.yml *.bib chapters/*.ipynb chapters/figures/* _ext/*.py _static/* _templates/*)
+SOURCES := $(wildcard tools/*.py *.md *.yml *.bib chapters/*.ipynb chapters/figures/* _ext/*.py _static/* _templates/*)
 
 .PHONY: book test refresh bench lock clean
 
@@ -57,5 +57,6 @@ _build/.package: .venv/.installed $(PACKAGE)
 _build/html/.built: _build/.package $(SOURCES)
 	@echo "Building the book: chapters that changed are executed, a few seconds each"
 	@rm -rf _build/html
+	@$(BIN)/python tools/execute.py
 	@$(BIN)/jupyter-book build . -W -n --keep-going
 	@touch $@

@@ -90,10 +90,9 @@ def cell_problems(cell, count):
             yield "a timestamp among its outputs"
 
 
-def refresh(path):
-    """Execute and clean one chapter; return the seconds it took and whether its bytes changed."""
-    before = path.read_bytes()
-    notebook = nbformat.reads(before.decode("utf-8"), as_version=4)
+def execute(path):
+    """The notebook, executed, and the seconds it took."""
+    notebook = nbformat.read(path, as_version=4)
     start = time.perf_counter()
     NotebookClient(
         notebook,
@@ -103,7 +102,13 @@ def refresh(path):
         coalesce_streams=True,  # else the bytes depend on how fast a cell prints
         resources={"metadata": {"path": path.parent}},
     ).execute()
-    seconds = time.perf_counter() - start
+    return notebook, time.perf_counter() - start
+
+
+def refresh(path):
+    """Execute and clean one chapter; return the seconds it took and whether its bytes changed."""
+    before = path.read_bytes()
+    notebook, seconds = execute(path)
     after = (nbformat.writes(clean(notebook)).rstrip("\n") + "\n").encode("utf-8")
     if after != before:
         path.write_bytes(after)
