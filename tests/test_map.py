@@ -3,7 +3,6 @@
 Books of two pages, one with a claim and one with its place on the map, show what is collected and what is complained of.
 """
 
-import json
 import math
 import re
 import subprocess
