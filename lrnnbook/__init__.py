@@ -4,11 +4,12 @@ The names below are the package; the book derives what each of them computes.
 """
 
 from .claims import claim
+from .forms import Rule, Update
 from .flow import Trajectory, integrate
 from .modes import Alignment, Mode, aligned_network, alignment, mode_loss, read_modes
 from .networks import LinearRNN, loss, simulate
 from .plotting import RULES, TARGET, use_style
-from .rules import BPTT, RFLO, EProp, TruncatedBPTT, Update
+from .rules import BPTT, RFLO, EProp, TruncatedBPTT
 from .spectra import change_rank, effective_rank
 from .stability import decay_rates, jacobian, optimal_mode
 from .training import History, train, train_flow
@@ -23,6 +24,7 @@ __all__ = [
     "read_modes",
     "Alignment",
     "alignment",
+    "Rule",
     "Update",
     "BPTT",
     "TruncatedBPTT",

@@ -6,7 +6,7 @@ import operator
 import numpy as np
 
 
-def as_array(name, value, core, sizes):
+def as_array(name, value, core, sizes, complex_too=False):
     """Return `value` as a finite float array of shape ``(..., *core)``.
 
     Parameters
@@ -19,6 +19,8 @@ def as_array(name, value, core, sizes):
         The trailing axes by name, such as ``"o n"``. Axes before them are batch axes.
     sizes : dict
         Axis name to size. A name met for the first time is added; one met before must agree.
+    complex_too : bool
+        Whether complex numbers are kept as such, and not refused.
 
     Raises
     ------
@@ -35,12 +37,12 @@ def as_array(name, value, core, sizes):
     expected = "(" + ", ".join(["...", *axes]) + ")"
     try:
         raw = np.asarray(value)
-        if raw.dtype.kind not in "biuf":
+        if raw.dtype.kind not in ("biufc" if complex_too else "biuf"):
             raise TypeError
         with np.errstate(over="ignore"):
-            array = np.array(raw, dtype=float)
+            array = np.array(raw, dtype=complex if raw.dtype.kind == "c" else float)
     except (TypeError, ValueError):
-        raise ValueError(f"{name}: expected real numbers of shape {expected}, got {value!r}") from None
+        raise ValueError(f"{name}: expected real numbers{', or complex ones,' if complex_too else ''} of shape {expected}, got {value!r}") from None
     seen = dict(sizes)
     fits = array.ndim >= len(axes)
     for axis, size in zip(reversed(axes), reversed(array.shape)):

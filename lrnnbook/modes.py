@@ -16,6 +16,10 @@ class Mode:
     Its impulse response is :math:`a b w^k`. The three are broadcast together, copied and made read-only; unpacking
     gives them in the order a, b, w.
 
+    Complex numbers make a mode that oscillates, with the impulse response :math:`\operatorname{Re}(a b w^k)`: two hidden
+    units whose recurrent weights turn and shrink their state, see :func:`lrnnbook.aligned_network`. If one of the three
+    is complex, all are.
+
     Parameters
     ----------
     a, b, w : array (...)
@@ -24,7 +28,7 @@ class Mode:
     Raises
     ------
     ValueError
-        Shapes that do not broadcast, or numbers that are not real and finite.
+        Shapes that do not broadcast, or numbers that are not finite.
 
     Examples
     --------
@@ -38,10 +42,11 @@ class Mode:
     w: np.ndarray
 
     def __post_init__(self):
-        values = {name: as_array(name, getattr(self, name), "", {}) for name in "abw"}
+        values = {name: as_array(name, getattr(self, name), "", {}, complex_too=True) for name in "abw"}
+        dtype = np.result_type(*values.values())
         shape = broadcast_batch(**{name: value.shape for name, value in values.items()})
         for name, value in values.items():
-            value = np.broadcast_to(value, shape).copy()
+            value = np.broadcast_to(value, shape).astype(dtype)
             value.setflags(write=False)
             object.__setattr__(self, name, value)
 

@@ -3,6 +3,7 @@
 import numpy as np
 
 from .checks import as_array, broadcast_batch
+from .forms import geometric, geometric_slope, mode_sums, one_minus, pair
 from .modes import Mode
 
 
@@ -30,7 +31,7 @@ def optimal_mode(s, target):
     >>> float(a), float(b), float(w)
     (2.0, 0.5, 0.5)
     """
-    s = as_array("s", s, "", {})
+    s = as_array("s", s, "", {}, complex_too=True)
     if np.any(s == 0):
         raise ValueError("s: expected numbers other than 0, which no point of the optimal manifold has")
     broadcast_batch(s=s.shape, target=target.shape)
@@ -40,21 +41,13 @@ def optimal_mode(s, target):
 def jacobian(rule, mode, target):
     r"""The Jacobian of the flow :math:`\frac{d}{dt}(a, b, w) = -\Delta(a, b, w)`.
 
-    Every rule has the form
-
-    .. math::
-
-        \Delta a &= b\,Z, & Z &= ab\,\varphi - a^*b^*\varphi_*, \\
-        \Delta b &= f S, & S &= ab\,\psi - a^*b^*\psi_*, \\
-        \Delta w &= f b\,Q, & Q &= ab\,w\,\varphi\psi - a^*b^*w^*\varphi_*\psi_*
-
-    with :math:`\varphi = 1/(1-w^2)`, :math:`\varphi_* = 1/(1-ww^*)`, feedback f (a or r) and
-    :math:`\psi = \sum_l (\mu w)^l`, :math:`\psi_* = \sum_l (\mu w^*)^l` over the lags that the rule keeps, with decay
-    :math:`\mu` (w or :math:`\hat w`). The derivatives are closed forms of these.
+    The velocity is analytic, so that with a tiny :math:`\epsilon` its derivative along a unit vector e is
+    :math:`\operatorname{Im} \Delta(x + i\epsilon e) / \epsilon` to all digits: no difference is taken. If anything is
+    complex, the derivatives are Cauchy integrals over small circles.
 
     Parameters
     ----------
-    rule : BPTT, TruncatedBPTT, RFLO or EProp
+    rule : Rule
         As for modes.
     mode, target : Mode
         Of shapes that broadcast together and with the rule.
@@ -62,12 +55,14 @@ def jacobian(rule, mode, target):
     Returns
     -------
     array (..., 3, 3)
-        Entry ``[..., i, j]`` is the derivative of the velocity of the i-th of (a, b, w) by the j-th.
+        Entry ``[..., i, j]`` is the derivative of the velocity of the i-th of (a, b, w) by the j-th. If anything is
+        complex (..., 6, 6), in the order (Re a, Re b, Re w, Im a, Im b, Im w).
 
     Raises
     ------
     ValueError
-        Shapes that do not broadcast, or :math:`|w| \ge 1` or :math:`|w^*| \ge 1`.
+        Shapes that do not broadcast, :math:`|w| \ge 1` or :math:`|w^*| \ge 1`, or a mode at which the Jacobian leaves the
+        range of floats.
 
     Examples
     --------
@@ -76,30 +71,60 @@ def jacobian(rule, mode, target):
     [[-1.0, -1.0, 0.0], [-1.0, -1.0, 0.0], [0.0, 0.0, -1.0]]
     """
     shape = rule.check_modes(mode=mode, target=target)
-    (a, b, w), (a_, b_, w_) = mode, target
-    p, p_ = a * b, a_ * b_
-    f, mu, f_a, mu_w = rule.mode_sent(a, w)
-    phi, phi_ = 1 / (1 - w**2), 1 / (1 - w * w_)
-    psi, psi_ = rule.mode_sum(mu * w), rule.mode_sum(mu * w_)
-    psi_w, psi__w = rule.mode_sum_slope(mu * w) * (mu + mu_w * w), rule.mode_sum_slope(mu * w_) * mu_w * w_
+    with np.errstate(over="ignore", invalid="ignore"):
+        if rule.oscillates(mode, target):
+            rows = _complex_jacobian(rule, mode, target)
+        else:
+            columns = (slopes(lambda *at: rule.mode_deltas(*at, *target), tuple(mode), i, STEP) for i in range(3))
+            rows = zip(*columns)
+    entries = np.stack([np.stack([np.broadcast_to(entry, shape) for entry in row], axis=-1) for row in rows], axis=-2)
+    if not np.isfinite(entries).all():
+        raise ValueError("mode: expected one at which the Jacobian is within the range of floats, got one beyond it")
+    return 0.0 - entries
 
-    Z, Z_p, Z_w = p * phi - p_ * phi_, phi, 2 * p * w * phi**2 - p_ * w_ * phi_**2
-    S, S_p, S_w = p * psi - p_ * psi_, psi, p * psi_w - p_ * psi__w
-    Q, Q_p = p * w * phi * psi - p_ * w_ * phi_ * psi_, w * phi * psi
-    Q_w = p * phi * ((1 + 2 * w**2 * phi) * psi + w * psi_w) - p_ * w_ * phi_ * (w_ * phi_ * psi_ + psi__w)
-    rows = (
-        (b * Z_p * b, Z + b * Z_p * a, b * Z_w),
-        (f_a * S + f * S_p * b, f * S_p * a, f * S_w),
-        (b * (f_a * Q + f * Q_p * b), f * (Q + b * Q_p * a), f * b * Q_w),
-    )
-    return 0.0 - np.stack([np.stack([np.broadcast_to(entry, shape) for entry in row], axis=-1) for row in rows], axis=-2)
+
+def _complex_jacobian(rule, mode, target):
+    """The derivatives of the real parts, then of the imaginary ones, by the real parts and then by the imaginary ones.
+
+    The velocity is analytic in a, b, w and their conjugates, taken as six numbers.
+    """
+
+    def deltas(a, b, w, a_conj, b_conj, w_conj):
+        f, mu = map(np.conj, rule.mode_sent(*map(np.conj, (a_conj, w_conj, b_conj))))
+        gaps = [(a * b / 2, w), (a_conj * b_conj / 2, w_conj), *pair(-target.a * target.b, target.w)]
+        return mode_sums(f, mu, b_conj, w_conj, gaps, rule.steps)
+
+    a, b, w = mode
+    room = 0.1 * (1 + np.abs(a)), 0.1 * (1 + np.abs(b)), 0.1 * (1 - np.abs(w))
+    circle = CIRCLE.reshape((-1,) + (1,) * len(rule.check_modes(mode=mode, target=target)))
+    by = [slopes(deltas, (a, b, w, *map(np.conj, mode)), i, room[i % 3] * circle) for i in range(6)]
+    real = [[one + other for one, other in zip(by[i], by[i + 3])] for i in range(3)]
+    imag = [[1j * (one - other) for one, other in zip(by[i], by[i + 3])] for i in range(3)]
+    rows = list(zip(*real, *imag))
+    return [[part.real for part in row] for row in rows] + [[part.imag for part in row] for row in rows]
+
+
+STEP = 1e-40j
+CIRCLE = np.exp(2j * np.pi * np.arange(16) / 16)
+
+
+def slopes(function, at, i, steps):
+    r"""The derivatives of analytic functions by their i-th argument.
+
+    With the step :math:`\epsilon i` from real arguments it is the imaginary part of what the step brings, divided by
+    :math:`\epsilon`, and no digit is lost to a difference. From complex ones it is Cauchy's integral over a small circle.
+    """
+    values = function(*at[:i], at[i] + steps, *at[i + 1 :])
+    if np.ndim(steps) == 0:
+        return [np.imag(value) / steps.imag for value in values]
+    return [(value / steps).mean(axis=0) for value in values]
 
 
 def decay_rates(rule, s, target):
     r"""The two eigenvalues of the flow across the optimal manifold, at :math:`(s, a^*b^*/s, w^*)`.
 
     The third eigenvalue is 0, along the manifold. In the coordinates :math:`(ab, w)`, which do not change along it,
-    the flow has a 2 by 2 Jacobian with, in the symbols of :func:`lrnnbook.jacobian` at :math:`w = w^*`,
+    the flow has a 2 by 2 Jacobian with, in the symbols of :meth:`lrnnbook.Rule.mode_update` at :math:`w = w^*`,
     :math:`\varphi = 1/(1-w^{*2})`, :math:`b = a^*b^*/s` and :math:`d = \partial_w(\psi - \psi_*)`,
 
     .. math::
@@ -112,7 +137,7 @@ def decay_rates(rule, s, target):
 
     Parameters
     ----------
-    rule : BPTT, TruncatedBPTT, RFLO or EProp
+    rule : Rule
         As for modes.
     s : array (...)
         Not 0; broadcasts with target and rule.
@@ -121,12 +146,14 @@ def decay_rates(rule, s, target):
     Returns
     -------
     array (..., 2)
-        The one with the larger real part first, and of a complex pair the one above the axis. Complex if any is.
+        The one with the larger real part first, and of a complex pair the one above the axis. Complex if any is. If
+        the target, s or anything of the rule is complex, there are four of them.
 
     Raises
     ------
     ValueError
-        As :func:`lrnnbook.optimal_mode` and :func:`lrnnbook.jacobian`.
+        As :func:`lrnnbook.optimal_mode` and :func:`lrnnbook.jacobian`, or an s at which the rates leave the range of
+        floats.
 
     Examples
     --------
@@ -136,16 +163,47 @@ def decay_rates(rule, s, target):
     """
     mode = optimal_mode(s, target)
     rule.check_modes(target=target, mode=mode)
-    (s, b, w), p = mode, target.a * target.b
-    f, mu, *_ = rule.mode_sent(s, w)
-    phi, psi, d = 1 / (1 - w**2), rule.mode_sum(mu * w), rule.mode_sum_slope(mu * w) * mu
+    f, mu = rule.mode_sent(mode.a, mode.w, mode.b)
+    with np.errstate(over="ignore", invalid="ignore"):
+        if rule.oscillates(mode):
+            rates = np.linalg.eigvals(_across(f, mu, *mode, rule.steps))
+        else:
+            rates = _pair_of_rates(f, mu, *mode, rule.steps)
+    if not np.isfinite(rates).all():
+        raise ValueError("s: expected numbers at which the rates are within the range of floats, got one beyond it")
+    order = np.lexsort((-rates.imag, -rates.real), axis=-1)
+    return np.take_along_axis(rates, order, axis=-1)
+
+
+def _pair_of_rates(f, mu, s, b, w, steps):
+    p, phi, psi = s * b, 1 / one_minus(w, w), geometric(mu, w, steps)
+    d = geometric_slope(mu, w, steps)
     trace = -(b**2 * phi + f * s * psi + f * b * p * phi * (phi * psi + w * d))
     det = f * b * p * phi**2 * (b**2 * (psi + w * d) + f * s * psi**2)
-    root = np.emath.sqrt(trace**2 - 4 * det)
+    # Divided by the trace first, so that no square leaves the range of floats.
+    size = np.where(trace == 0, 1, np.abs(trace))
+    root = size * np.emath.sqrt((trace / size) ** 2 - 4 * (det / size) / size)
     # The root of larger modulus has no cancellation; the other follows from the product of the two.
     far = (trace + np.where(trace < 0, -1, 1) * root) / 2
     near = np.divide(det, far, out=np.zeros_like(far), where=far != 0)
-    near = np.where(np.imag(root) == 0, near, np.conj(far))
-    pair = np.stack([near, far], axis=-1)
-    order = np.lexsort((-pair.imag, -pair.real), axis=-1)
-    return np.take_along_axis(pair, order, axis=-1)
+    return np.stack([np.where(np.imag(root) == 0, near, np.conj(far)), far], axis=-1)
+
+
+def _across(f, mu, s, b, w, steps):
+    """The flow of (Re ab, Re w, Im ab, Im w) at a solution: (..., 4, 4)."""
+    f, mu, b_conj, w_conj, p = *(np.conj(part) for part in (f, mu, b, w)), s * b
+
+    def flow(p, v):
+        """The velocity of (ab, w), by that of the pair (p, v) in the gaps: (..., 2, 2)."""
+        phi, psi, slope = 1 / one_minus(w_conj, v), geometric(mu, v, steps), geometric_slope(mu, v, steps)
+        da, db, dw = b_conj * phi, f * psi, f * b_conj * v * phi * psi  # by p
+        da_, db_ = b_conj * p * w_conj * phi**2, f * p * slope  # by v
+        dw_ = f * b_conj * p * phi * (psi + v * slope + v * psi * w_conj * phi)
+        rows = (b * da + s * db, b * da_ + s * db_), (dw, dw_)
+        return -np.stack([np.stack(np.broadcast_arrays(*row), axis=-1) for row in rows], axis=-2)
+
+    direct, conjugate = flow(p / 2, w), flow(np.conj(p) / 2, w_conj)
+    direct[..., :, 0] /= 2
+    conjugate[..., :, 0] /= 2
+    by_real, by_imag = direct + conjugate, 1j * (direct - conjugate)
+    return np.block([[by_real.real, by_imag.real], [by_real.imag, by_imag.imag]])

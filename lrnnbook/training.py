@@ -114,7 +114,7 @@ def train(
         raise ValueError(f"learning_rate: expected positive numbers, got {learning_rate!r}")
     record = -(-steps // 200) if record is None else as_count("record", record)
     kept_at = _chosen_steps(snapshots, steps)
-    horizon, shape = as_horizon(horizon), check_pair(student, teacher, learning_rate=eta.shape, **rule._batches(student))
+    horizon, shape = as_horizon(horizon), check_pair(student, teacher, learning_rate=eta.shape, **rule.batches(student))
     if batch_size is not None:
         batch_size = as_count("batch_size", batch_size)
         if horizon == np.inf:
@@ -197,7 +197,7 @@ def train_flow(
     array([0. , 0.5])
     """
     times, horizon = check_times(times, rtol, atol), as_horizon(horizon)
-    shape = check_pair(student, teacher, **rule._batches(student))
+    shape = check_pair(student, teacher, **rule.batches(student))
     runs, end = _Runs(rule, student, teacher, shape, horizon, every_step), times[-1]
     run = runs.live  # those on their way
 

@@ -82,7 +82,7 @@ def test_scalars_of_any_kind_are_modes(kind):
 
 
 @pytest.mark.parametrize("name", "abw")
-@pytest.mark.parametrize("value", [np.nan, np.inf, 1j, None, "1", [[1.0], [1.0, 2.0]]])
+@pytest.mark.parametrize("value", [np.nan, np.inf, complex(0, np.nan), None, "1", [[1.0], [1.0, 2.0]]])
 def test_modes_of_no_finite_reals_are_refused_by_name(name, value):
     with pytest.raises(ValueError, match=f"^{name}: expected (finite|real) numbers"):
         Mode(**({"a": 1.0, "b": 1.0, "w": 0.5} | {name: value}))

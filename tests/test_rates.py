@@ -35,7 +35,7 @@ def slow(rule, s, c, w):
 def numbers(rule, s, w):
     """beta and h from plain sums over lags."""
     f, mu, *_ = rule.mode_sent(s, w)
-    lag = np.arange(getattr(rule, "steps", 4000))[:, None]
+    lag = np.arange(min(rule.steps, 4000))[:, None]
     terms = (mu * w) ** lag
     return f * s * terms.sum(0), ((lag + 1) * terms).sum(0) / terms.sum(0)
 

@@ -1,0 +1,542 @@
+r"""What every learning rule has in common, written once: a rule says what it sends back, and the rest follows.
+
+At horizon T the error :math:`e_T` is sent back over l steps by :math:`M_l^\top = G^l F` and meets there what the
+network held at that time:
+
+.. math::
+
+    \Delta A = \mathbb{E}[e_T h_T^\top], \qquad
+    \Delta W = \sum_{l=0}^{T-1} G^l F\, \mathbb{E}[e_T h_{T-1-l}^\top], \qquad
+    \Delta B = \sum_{l=0}^{T-1} G^l F\, \mathbb{E}[e_T x_{T-1-l}^\top].
+
+Every rule is used as :math:`\theta \leftarrow \theta - \eta\, \Delta\theta`.
+
+In the code a trailing underscore is the teacher's star: ``A_`` is :math:`A^*`, ``Pi_`` is :math:`\Pi_{21}` and ``Y_`` is
+:math:`Y_2`.
+"""
+
+import copy
+import math
+from abc import ABC, abstractmethod
+from typing import NamedTuple
+
+import numpy as np
+
+from .checks import as_array, as_horizon, broadcast_batch, check_stable, some
+from .modes import Mode
+from .networks import LinearRNN, check_pair, lag_weights
+from .stein import gramians, krylov, squares, stein, stein_partial
+
+
+class Update(NamedTuple):
+    r"""What a rule subtracts, times the learning rate, from the weights of the same name; of the weights' shapes."""
+
+    A: np.ndarray
+    W: np.ndarray
+    B: np.ndarray
+
+
+class Rule(ABC):
+    r"""A learning rule is two matrices: what it sends back over l steps is :math:`M_l^\top = G^l F`.
+
+    A rule of one's own is a subclass that returns the two from :meth:`sent`, and names in `arrays` what it brings.
+    Everything else follows: expected and sampled updates, modes, Jacobian, rates, training, flows.
+
+    Attributes
+    ----------
+    arrays : dict
+        The arrays that the rule brings, by name, with their trailing axes: ``{"R": "o n", "decays": "n"}``. The sizes
+        o, n and m are the student's; axes before the named ones are batch axes. They are converted, checked and made
+        read-only. For modes they come without their named axes, one number a mode, which may be complex.
+    steps : int or inf
+        Only lags below it are sent back.
+
+    Examples
+    --------
+    RFLO in which every unit has a decay of its own:
+
+    >>> from dataclasses import dataclass
+    >>> @dataclass(frozen=True, eq=False)
+    ... class PerUnitRFLO(Rule):
+    ...     R: np.ndarray
+    ...     decays: np.ndarray
+    ...     arrays = {"R": "o n", "decays": "n"}
+    ...     def sent(self, net):
+    ...         return self.R.mT, self.decays[..., None] * np.eye(net.n)
+    >>> net = LinearRNN([[1.0, 0.5]], np.diag([0.5, 0.8]), [[1.0], [1.0]])
+    >>> PerUnitRFLO([[1.0, 1.0]], [0.1, 0.9]).update(net, net).W
+    array([[0., 0.],
+           [0., 0.]])
+    """
+
+    arrays: dict[str, str] = {}
+    steps: float = math.inf
+
+    @abstractmethod
+    def sent(self, net):
+        r"""The two matrices of :math:`M_l^\top = G^l F` at the weights of `net`.
+
+        They are analytic in the weights: they may transpose but never conjugate, so that derivatives can be taken
+        through them.
+
+        Parameters
+        ----------
+        net : LinearRNN
+
+        Returns
+        -------
+        F : array (..., n, o)
+        G : array (..., n, n)
+        """
+
+    # What the rule brings
+
+    def __setattr__(self, name, value):
+        super().__setattr__(name, _frozen(name, value) if name in self.arrays else value)
+
+    def __post_init__(self):  # a dataclass fills in its fields past __setattr__
+        for name in self.arrays:
+            object.__setattr__(self, name, _frozen(name, getattr(self, name)))
+
+    def __setstate__(self, state):  # a copy or a pickle is read-only as well
+        for name, value in state.items():
+            object.__setattr__(self, name, _frozen(name, value) if name in self.arrays else value)
+
+    def _with(self, **arrays):
+        rule = copy.copy(self)
+        for name, value in arrays.items():
+            object.__setattr__(rule, name, value)
+        return rule
+
+    def batches(self, net):
+        """The batch axes of what the rule brings, by name; ValueError for an array that does not fit the network."""
+        sizes = {"o": net.o, "n": net.n, "m": net.m}
+        shapes = {name: as_array(name, getattr(self, name), axes, sizes).shape for name, axes in self.arrays.items()}
+        return {name: shape[: len(shape) - len(self.arrays[name].split())] for name, shape in shapes.items()}
+
+    def for_runs(self, shape, index):
+        """The rule of some of a batch of networks, those at `index` when the batch axes `shape` are flattened."""
+        return self._with(**{
+            name: some(getattr(self, name), shape, index, core=len(axes.split())) for name, axes in self.arrays.items()
+        })
+
+    def mode_batches(self):
+        """Shapes of the arrays of a rule of modes, by name."""
+        return {name: np.shape(getattr(self, name)) for name in self.arrays}
+
+    def for_modes(self, shape, index):
+        """The rule of some of a batch of modes, those at `index` when `shape` is flattened."""
+        return self._with(**{
+            name: np.broadcast_to(getattr(self, name), shape).ravel()[index] for name in self.arrays
+        })
+
+    def _sent(self, net):
+        F, G = self.sent(net)
+        for name, matrix, core in (("F", F, (net.n, net.o)), ("G", G, (net.n, net.n))):
+            if np.shape(matrix)[-2:] != core:
+                raise ValueError(
+                    f"sent: expected {name} of shape (..., {core[0]}, {core[1]}), got {np.shape(matrix)} "
+                    f"from {type(self).__name__}"
+                )
+        return F, G
+
+    # Expected updates
+
+    def update(self, student, teacher, horizon=np.inf, every_step=False):
+        r"""The expected update over white-noise input.
+
+        With :math:`K_k` the impulse response and :math:`D_k = K_k - K^*_k`, the expectations are
+
+        .. math::
+
+            \mathbb{E}[e_T x_{T-1-l}^\top] &= D_l, \\
+            \mathbb{E}[e_T h_{T-1-l}^\top] &= \sum_{j=0}^{T-2-l} D_{l+1+j} (W^j B)^\top, \\
+            \mathbb{E}[e_T h_T^\top] &= \sum_{j=0}^{T-1} D_j (W^j B)^\top
+
+        and a finite horizon takes these sums as they stand. In the limit they are
+
+        .. math::
+
+            \Delta A &= A \Pi_{11} - A^* \Pi_{21}, \\
+            \Delta W &= Y_1 W \Pi_{11} + Y_2 W^* \Pi_{21}, \\
+            \Delta B &= Y_1 B + Y_2 B^*,
+
+        with the Gramians :math:`\Pi_{11} = \sum_k W^k B B^\top W^{k\top}` and
+        :math:`\Pi_{21} = \sum_k W^{*k} B^* B^\top W^{k\top}`, and with what the rule sends back in total,
+        :math:`Y_1 = \sum_l G^l F A W^l` and :math:`Y_2 = -\sum_l G^l F A^* W^{*l}`.
+
+        With `every_step` the error is read at every step up to T, and the update is the mean of those at the horizons
+        1 to T. It is linear in the gaps, and the gap at lag k is in it from horizon k + 1 on, so that the sums stay as
+        they are with :math:`(1 - k/T) D_k` for :math:`D_k`. The limit is the same.
+
+        Parameters
+        ----------
+        student, teacher : LinearRNN
+            With the same o and m; their n may differ, and their batch axes broadcast.
+        horizon : int or inf
+            The number of steps T before the error is read. A finite one holds :math:`T^2 o m` numbers a network.
+        every_step : bool
+            Whether the error is read at every step up to T, as in the sequence loss, and not only at T.
+
+        Returns
+        -------
+        Update
+            Of the shapes of the student's weights, with the batch axes of student, teacher and rule.
+
+        Raises
+        ------
+        ValueError
+            o or m differ, feedback that does not fit the student, batch axes that do not broadcast, a horizon that is
+            not a whole number of at least 1 or inf, an infinite one with a spectral radius of 1 or more on either
+            side, or one at which the update leaves the range of floats.
+
+        Examples
+        --------
+        >>> from lrnnbook import BPTT
+        >>> student, teacher = LinearRNN([[1.0]], [[0.5]], [[1.0]]), LinearRNN([[1.0]], [[0.0]], [[1.0]])
+        >>> BPTT().update(student, teacher).W.round(6)
+        array([[0.888889]])
+        """
+        horizon, batch = as_horizon(horizon), check_pair(student, teacher, **self.batches(student))
+        with np.errstate(over="ignore", invalid="ignore"):
+            if horizon == np.inf:
+                update = self._limit(student, teacher)
+            else:
+                update = self._finite(student, teacher, horizon, every_step)
+        if not all(np.isfinite(delta).all() for delta in update):
+            raise ValueError(
+                f"horizon: expected one at which the update is still finite, got {horizon} with a spectral radius "
+                f"of {max(np.max(net.spectral_radius()) for net in (student, teacher)):.6g}"
+            )
+        return _fill(update, student, batch)
+
+    def _finite(self, student, teacher, T, every_step):
+        h = krylov(student.W, student.B, T)  # W^k B, k = 0 .. T - 1
+        D = student.A[..., None, :, :] @ h - teacher.impulse_response(T)
+        D = lag_weights(T, every_step)[:, None, None] * D
+        F, G = self._sent(student)
+        lags = min(self.steps, T)
+        sent = krylov(G, F, lags)  # M_l^T, l = 0 .. lags - 1
+        # ahead[l, j] = D[l + 1 + j], which is zero from lag T on: h_0 = 0.
+        padded = np.concatenate([D, np.zeros_like(D)], axis=-3)
+        ahead = padded[..., np.arange(lags)[:, None] + 1 + np.arange(T), :, :]
+        error_h = _sum_of_products(ahead, h.mT[..., None, :, :, :])  # E[e_T h_{T-1-l}^T], l = 0 .. lags - 1
+        error_x = D[..., :lags, :, :]  # E[e_T x_{T-1-l}^T]
+        return Update(
+            A=_sum_of_products(D, h.mT), W=_sum_of_products(sent, error_h), B=_sum_of_products(sent, error_x)
+        )
+
+    def _limit(self, student, teacher):
+        A, W, B = student.A, student.W, student.B
+        A_, W_, B_ = teacher.A, teacher.W, teacher.B
+        powers, powers_ = squares(student=W, teacher=W_)
+        Pi, Pi_ = gramians(powers, B, powers_, B_)
+        Y, Y_ = self._sent_in_total(student, teacher, powers, powers_)
+        return Update(A=A @ Pi - A_ @ Pi_, W=Y @ W @ Pi + Y_ @ W_ @ Pi_, B=Y @ B + Y_ @ B_)
+
+    def _sent_in_total(self, student, teacher, powers, powers_):
+        """Y_1 and Y_2: (..., n, n) and (..., n, n of the teacher)."""
+        F, G = self._sent(student)
+        FA, FA_ = F @ student.A, F @ teacher.A
+        if self.steps == 1:
+            return FA, -FA_
+        c = self._scale(G, student, teacher)
+        back, powers, powers_ = squares(**{"what is sent back": G / c, "student": c * student.W, "teacher": c * teacher.W})
+        if self.steps < math.inf:
+            return stein_partial(back, FA, powers, self.steps), -stein_partial(back, FA_, powers_, self.steps)
+        return stein(back, FA, powers), -stein(back, FA_, powers_)
+
+    def _scale(self, G, student, teacher):
+        """With (G/c)^l X (cW)^l for G^l X W^l a G that does not decay by itself is no harm, as long as the product does."""
+        if np.abs(G).sum(axis=-1).max(initial=0) < 1:
+            return 1.0
+        radius = np.abs(np.linalg.eigvals(G)).max(axis=-1)
+        if not np.any(radius >= 1):
+            return 1.0
+        other = np.maximum(student.spectral_radius(), teacher.spectral_radius())
+        if not np.all(radius * other < 1):
+            raise ValueError(
+                f"student: an infinite horizon needs the spectral radius of the rule's G (for e-prop the largest |W_ii|) "
+                f"times that of either network below 1, got {np.max(radius * other):.6g}"
+            )
+        return np.sqrt(radius / np.maximum(other, 1e-8))[..., None, None]
+
+    # On data
+
+    def sampled_update(self, student, inputs, targets, every_step=False):
+        r"""The update from data, as a network would run the rule: no teacher weights, no closed forms.
+
+        The network runs on each sequence and the error :math:`e_T = y_T - y^*_T` is read at its end. A backward pass
+        :math:`\delta_T = F e_T`, :math:`\delta_{t-1} = G \delta_t` gives, averaged over the sequences,
+
+        .. math:: \Delta W = \sum_{t=1}^{T} \delta_t h_{t-1}^\top, \qquad \Delta B = \sum_{t=1}^{T} \delta_t x_{t-1}^\top.
+
+        Its expectation over white-noise input is :meth:`update` at horizon T.
+
+        With `every_step` the errors :math:`e_1, \dots, e_T` are all read, each is sent back from its own step as
+        :math:`e_T` is from the last, and the update is averaged over the steps as well.
+
+        Parameters
+        ----------
+        student : LinearRNN
+        inputs : array (..., batch, T, m)
+            Entry ``[..., t, :]`` is :math:`x_t`, t = 0 .. T - 1. Axes before the last three broadcast with the batch
+            axes of student and rule: each network runs on every sequence.
+        targets : array (..., batch, o), or (..., batch, T, o) with `every_step`
+            The teacher's last output :math:`y^*_T` on each sequence, or all its outputs :math:`y^*_1, \dots, y^*_T`.
+        every_step : bool
+            Whether the error is read at every step, and not only at the last.
+
+        Returns
+        -------
+        Update
+            Of the shapes of the student's weights, with the broadcast batch axes.
+
+        Raises
+        ------
+        ValueError
+            Arrays that do not fit the student or each other, feedback that does not fit the student, or sequences on
+            which an unstable network leaves the range of floats.
+
+        Examples
+        --------
+        >>> from lrnnbook import BPTT
+        >>> student = LinearRNN([[1.0]], [[0.5]], [[1.0]])
+        >>> BPTT().sampled_update(student, inputs=[[[1.0], [0.0]]], targets=[[0.0]])
+        Update(A=array([[0.25]]), W=array([[0.5]]), B=array([[0.25]]))
+        """
+        sizes = {"o": student.o, "m": student.m}
+        x = as_array("inputs", inputs, "batch T m", sizes)
+        y = as_array("targets", targets, "batch T o" if every_step else "batch o", sizes)
+        y = y if every_step else y[..., None, :]
+        batch = broadcast_batch(
+            student=student.batch_shape, inputs=x.shape[:-3], targets=y.shape[:-3], **self.batches(student)
+        )
+        # Time first: x[t] is (..., batch, m), and y[-1] (..., batch, o) the targets of the last step.
+        x, y = (np.moveaxis(np.broadcast_to(part, batch + part.shape[-3:]), -2, 0) for part in (x, y))
+        with np.errstate(over="ignore", invalid="ignore"):
+            update = self._run(student, x, y)
+        if not all(np.isfinite(delta).all() for delta in update):
+            raise ValueError(
+                f"inputs: expected sequences on which the update stays finite, got T = {len(x)} "
+                f"with a spectral radius of {np.max(student.spectral_radius()):.6g}"
+            )
+        return _fill(update, student, batch)
+
+    def _run(self, student, x, y):
+        """The sampled update; x[t] is x_t of all samples, (..., batch, m), and y the targets of the last or of all steps."""
+        h, e = forward_pass(student, x, y)
+        (F, G), T = self._sent(student), len(x)
+        sent = e @ F.mT  # delta in rows, a sequence each, where an error starts
+        if self.steps < T:
+            dW = dB = 0
+            for t in range(T, T - self.steps, -1):
+                # The errors have come to the steps up to t; the earliest are through when they arrive at step 0.
+                sent = sent[-t:]
+                dW = dW + products(sent, h[t - len(sent) : t])
+                dB = dB + products(sent, x[t - len(sent) : t])
+                sent = sent @ G.mT
+        else:
+            delta = np.empty(h[1:].shape)
+            delta[-1] = sent[-1]
+            for t in range(T - 1, 0, -1):  # delta[t - 1] is delta_t
+                delta[t - 1] = delta[t] @ G.mT
+                if t > T - len(sent):
+                    delta[t - 1] += sent[t - T - 1]
+            dW, dB = products(delta, h[:-1]), products(delta, x)
+        return Update(A=products(e, h[-len(y) :]), W=dW, B=dB)
+
+    # Modes
+
+    def mode_update(self, mode, target):
+        r"""The update of aligned networks, mode by mode, at an infinite horizon.
+
+        With feedback f and decay :math:`\mu`, the F and G of one unit, and the sums
+        :math:`\psi = \sum_l (\mu w)^l` and :math:`\psi_* = \sum_l (\mu w^*)^l` over the lags that the rule keeps,
+
+        .. math::
+
+            \Delta a &= b \left[\frac{ab}{1-w^2} - \frac{a^*b^*}{1-ww^*}\right], \qquad
+            \Delta b = f \left[ab\,\psi - a^*b^*\psi_*\right], \\
+            \Delta w &= f b \left[\frac{ab\,w\,\psi}{1-w^2} - \frac{a^*b^*w^*\psi_*}{1-ww^*}\right].
+
+        If anything is complex, the mode answers with :math:`\operatorname{Re}(ab\,w^k)`, and :math:`\Delta` is the
+        derivative by the real part plus i times that by the imaginary part. With :math:`e_k` the gap at lag k and a bar
+        for the conjugate,
+
+        .. math::
+
+            \Delta a = \bar b \sum_k e_k \bar w^k, \qquad
+            \Delta b = \bar f \sum_l \bar\mu^l e_l, \qquad
+            \Delta w = \bar f \bar b \sum_l \bar\mu^l \sum_j \bar w^j e_{l+1+j}.
+
+        Parameters
+        ----------
+        mode, target : Mode
+            Of shapes that broadcast together, and with feedback and decay of the rule, which are scalars or arrays
+            of one number a mode here.
+
+        Returns
+        -------
+        Mode
+            Holds :math:`\Delta a, \Delta b, \Delta w`.
+
+        Raises
+        ------
+        ValueError
+            Shapes that do not broadcast, :math:`|w| \ge 1` or :math:`|w^*| \ge 1`, or a mode at which the update leaves
+            the range of floats.
+
+        Examples
+        --------
+        >>> from lrnnbook import RFLO
+        >>> da, db, dw = RFLO(R=2.0, decay=0.5).mode_update(Mode(1.0, 1.0, 0.0), Mode(1.0, 2.0, 0.5))
+        >>> round(float(db), 6)
+        -3.333333
+        """
+        self.check_modes(mode=mode, target=target)
+        with np.errstate(over="ignore", invalid="ignore"):
+            deltas = (self.oscillating_deltas if self.oscillates(mode, target) else self.mode_deltas)(*mode, *target)
+        if not all(np.isfinite(delta).all() for delta in deltas):
+            raise ValueError("mode: expected one at which the update is within the range of floats, got one beyond it")
+        return Mode(*deltas)
+
+    def check_modes(self, **modes):
+        """Return the common shape of the named modes and the rule; raise ValueError if there is none, or for |w| >= 1."""
+        shape = broadcast_batch(**{name: mode.shape for name, mode in modes.items()}, **self.mode_batches())
+        for name, mode in modes.items():
+            check_stable(name, np.abs(mode.w))
+        return shape
+
+    def mode_deltas(self, a, b, w, a_, b_, w_):
+        """:meth:`mode_update` on bare arrays, unchecked; analytic in all of them."""
+        f, mu = self.mode_sent(a, w, b)
+        return mode_sums(f, mu, b, w, [(a * b, w), (-a_ * b_, w_)], self.steps)
+
+    def oscillating_deltas(self, a, b, w, a_, b_, w_):
+        """The same of complex modes, whose gaps are real parts."""
+        f, mu = self.mode_sent(a, w, b)
+        gaps = [*pair(a * b, w), *pair(-a_ * b_, w_)]
+        return mode_sums(np.conj(f), np.conj(mu), np.conj(b), np.conj(w), gaps, self.steps)
+
+    def oscillates(self, *modes):
+        """Whether any number of the modes or of the rule is complex."""
+        return any(map(np.iscomplexobj, [mode.a for mode in modes] + [getattr(self, name) for name in self.arrays]))
+
+    def mode_sent(self, a, w, b=0.0):
+        """Feedback f and decay mu of what is sent back to a mode: F and G of a network of one unit."""
+        unit = LinearRNN.unchecked(*(np.asarray(value)[..., None, None] for value in (a, w, b)))
+        arrays = {
+            name: np.asarray(getattr(self, name))[(..., *(None,) * len(axes.split()))] for name, axes in self.arrays.items()
+        }
+        F, G = self._with(**arrays).sent(unit)
+        return F[..., 0, 0], G[..., 0, 0]
+
+
+def mode_sums(f, mu, b, w, gaps, steps):
+    r"""The updates of a mode whose gap at lag k is :math:`e_k = \sum_i p_i v_i^k`, given the pairs (p, v).
+
+    .. math::
+
+        \Delta a = b \sum_k e_k w^k, \qquad \Delta b = f \sum_l \mu^l e_l, \qquad
+        \Delta w = f b \sum_l \mu^l \sum_j w^j e_{l+1+j}
+
+    The four arguments before the gaps are conjugated by the caller where they are complex.
+    """
+    da = db = dw = 0
+    for p, v in gaps:
+        heard, psi = p / one_minus(w, v), geometric(mu, v, steps)
+        da, db, dw = da + heard, db + p * psi, dw + heard * v * psi
+    return b * da, f * db, f * b * dw
+
+
+def pair(p, v):
+    """The two real-valued halves of Re(p v^k), as pairs whose sum it is."""
+    return (p / 2, v), (np.conj(p) / 2, np.conj(v))
+
+
+def one_minus(x, y):
+    """1 - x y, with all its digits where x and y are close to 1 or both close to -1.
+
+    Examples
+    --------
+    >>> float(one_minus(1 - 2.0**-40, 1.0)) == 2.0**-40
+    True
+    """
+    sign = np.where(np.real(x) < 0, -1, 1)
+    x, y = sign * x, sign * y
+    return (1 - x) + x * (1 - y)
+
+
+def geometric(x, y, lags=math.inf):
+    """The sum of (x y)^l over l below `lags`, by doubling: nothing cancels close to 1.
+
+    Examples
+    --------
+    >>> [float(geometric(0.5, 1.0, lags)) for lags in (1, 3, math.inf)], float(geometric(1.0, 1.0, 5))
+    ([1.0, 1.75, 2.0], 5.0)
+    """
+    if lags == math.inf:
+        return 1 / one_minus(x, y)
+    z = power = x * y
+    total = np.ones_like(z)
+    for digit in bin(lags)[3:]:  # the digits of lags below the highest
+        total, power = total * (1 + power), power * power
+        if digit == "1":
+            total, power = 1 + z * total, z * power
+    return total
+
+
+def geometric_slope(x, y, lags=math.inf):
+    """The derivative by y of :func:`geometric`, in the same way.
+
+    Examples
+    --------
+    >>> float(geometric_slope(0.5, 1.0)), float(geometric_slope(0.5, 1.0, 3)), float(geometric_slope(0.5, 1.0, 1))
+    (2.0, 1.0, 0.0)
+    """
+    if lags == math.inf:
+        return x / one_minus(x, y) ** 2
+    z = power = x * y
+    total, slope, power_slope = np.ones_like(z), np.zeros_like(z), x
+    for digit in bin(lags)[3:]:
+        slope, total = slope * (1 + power) + total * power_slope, total * (1 + power)
+        power_slope, power = 2 * power * power_slope, power * power
+        if digit == "1":
+            slope, total = x * total + z * slope, 1 + z * total
+            power_slope, power = x * power + z * power_slope, z * power
+    return slope
+
+
+def forward_pass(student, x, y):
+    """All states h_0 .. h_T, and the errors of the steps that have a target, each with its share of the mean."""
+    drive, WT = x @ student.B.mT, student.W.mT
+    h = np.zeros((len(x) + 1, *drive.shape[1:-1], student.n))
+    for t, driven in enumerate(drive):
+        h[t + 1] = h[t] @ WT + driven
+    return h, (h[-len(y) :] @ student.A.mT - y) / (len(y) * y.shape[-2])
+
+
+def products(left, right):
+    """The sum over steps and samples of left right^T: (steps, ..., samples, p), (steps, ..., samples, q) -> (..., p, q)."""
+    return (left.mT @ right).sum(axis=0)
+
+
+def _sum_of_products(X, Y):
+    """The sum over k of X_k Y_k: (..., k, p, q), (..., k, q, r) -> (..., p, r)."""
+    X = np.moveaxis(X, -3, -2)
+    return X.reshape(X.shape[:-2] + (-1,)) @ Y.reshape(Y.shape[:-3] + (-1, Y.shape[-1]))
+
+
+def _fill(update, student, batch):
+    """Repeat the deltas along the batch axes that they do not depend on."""
+    shapes = (batch + weights.shape[-2:] for weights in (student.A, student.W, student.B))
+    return Update(*(
+        delta if delta.shape == shape else np.broadcast_to(delta, shape).copy() for delta, shape in zip(update, shapes)
+    ))
+
+
+def _frozen(name, value):
+    value = as_array(name, value, "", {}, complex_too=True)
+    value.setflags(write=False)
+    return value
