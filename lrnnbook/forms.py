@@ -15,7 +15,6 @@ In the code a trailing underscore is the teacher's star: ``A_`` is :math:`A^*`, 
 :math:`Y_2`.
 """
 
-import copy
 import math
 from abc import ABC, abstractmethod
 from typing import NamedTuple
@@ -103,9 +102,9 @@ class Rule(ABC):
             object.__setattr__(self, name, _frozen(name, value) if name in self.arrays else value)
 
     def _with(self, **arrays):
-        rule = copy.copy(self)
-        for name, value in arrays.items():
-            object.__setattr__(rule, name, value)
+        """A copy with other arrays, known to fit."""
+        rule = object.__new__(type(self))
+        rule.__dict__.update(self.__dict__, **arrays)
         return rule
 
     def batches(self, net):
@@ -445,7 +444,7 @@ def mode_sums(f, mu, b, w, gaps, steps):
     """
     da = db = dw = 0
     for p, v in gaps:
-        heard, psi = p / one_minus(w, v), geometric(mu, v, steps)
+        heard, psi = p / (1 - w * v), geometric(mu, v, steps)
         da, db, dw = da + heard, db + p * psi, dw + heard * v * psi
     return b * da, f * db, f * b * dw
 
@@ -453,19 +452,6 @@ def mode_sums(f, mu, b, w, gaps, steps):
 def pair(p, v):
     """The two real-valued halves of Re(p v^k), as pairs whose sum it is."""
     return (p / 2, v), (np.conj(p) / 2, np.conj(v))
-
-
-def one_minus(x, y):
-    """1 - x y, with all its digits where x and y are close to 1 or both close to -1.
-
-    Examples
-    --------
-    >>> float(one_minus(1 - 2.0**-40, 1.0)) == 2.0**-40
-    True
-    """
-    sign = np.where(np.real(x) < 0, -1, 1)
-    x, y = sign * x, sign * y
-    return (1 - x) + x * (1 - y)
 
 
 def geometric(x, y, lags=math.inf):
@@ -477,7 +463,7 @@ def geometric(x, y, lags=math.inf):
     ([1.0, 1.75, 2.0], 5.0)
     """
     if lags == math.inf:
-        return 1 / one_minus(x, y)
+        return 1 / (1 - x * y)
     z = power = x * y
     total = np.ones_like(z)
     for digit in bin(lags)[3:]:  # the digits of lags below the highest
@@ -496,7 +482,7 @@ def geometric_slope(x, y, lags=math.inf):
     (2.0, 1.0, 0.0)
     """
     if lags == math.inf:
-        return x / one_minus(x, y) ** 2
+        return x / (1 - x * y) ** 2
     z = power = x * y
     total, slope, power_slope = np.ones_like(z), np.zeros_like(z), x
     for digit in bin(lags)[3:]:

@@ -3,7 +3,7 @@
 import numpy as np
 
 from .checks import as_array, broadcast_batch
-from .forms import geometric, geometric_slope, mode_sums, one_minus, pair
+from .forms import geometric, geometric_slope, mode_sums, pair
 from .modes import Mode
 
 
@@ -176,7 +176,7 @@ def decay_rates(rule, s, target):
 
 
 def _pair_of_rates(f, mu, s, b, w, steps):
-    p, phi, psi = s * b, 1 / one_minus(w, w), geometric(mu, w, steps)
+    p, phi, psi = s * b, 1 / (1 - w * w), geometric(mu, w, steps)
     d = geometric_slope(mu, w, steps)
     trace = -(b**2 * phi + f * s * psi + f * b * p * phi * (phi * psi + w * d))
     det = f * b * p * phi**2 * (b**2 * (psi + w * d) + f * s * psi**2)
@@ -195,7 +195,7 @@ def _across(f, mu, s, b, w, steps):
 
     def flow(p, v):
         """The velocity of (ab, w), by that of the pair (p, v) in the gaps: (..., 2, 2)."""
-        phi, psi, slope = 1 / one_minus(w_conj, v), geometric(mu, v, steps), geometric_slope(mu, v, steps)
+        phi, psi, slope = 1 / (1 - w_conj * v), geometric(mu, v, steps), geometric_slope(mu, v, steps)
         da, db, dw = b_conj * phi, f * psi, f * b_conj * v * phi * psi  # by p
         da_, db_ = b_conj * p * w_conj * phi**2, f * p * slope  # by v
         dw_ = f * b_conj * p * phi * (psi + v * slope + v * psi * w_conj * phi)
