@@ -3,17 +3,14 @@
 from typing import NamedTuple
 
 import numpy as np
-from scipy.integrate import RK45
 
-from .checks import as_array
-
-MOST_STEPS = 10**6
+from .adaptive import check_times, follow
 
 
 class Trajectory(NamedTuple):
     r"""What :func:`lrnnbook.integrate` returns.
 
-    ``a``, ``b`` and ``w`` have shape (..., len(times)) and are NaN once a run has left :math:`|w| < 1`; ``exit_time``
+    ``a``, ``b`` and ``w`` have shape (..., len(times)), are complex if anything was, and are NaN once a run has left :math:`|w| < 1`; ``exit_time``
     has shape (...) and is inf for a run that stayed.
     """
 
@@ -34,10 +31,10 @@ def integrate(rule, start, target, times, rtol=1e-8, atol=1e-10):
 
     Parameters
     ----------
-    rule : BPTT, TruncatedBPTT, RFLO or EProp
+    rule : Rule
         The rules of modes take scalars, or arrays that broadcast with the starts: ``RFLO(R=r, decay=w_hat)``.
     start, target : Mode
-        They broadcast together and with the rule; the common shape is the (...) below.
+        Real or complex. They broadcast together and with the rule; the common shape is the (...) below.
     times : (len(times),)
         When to record, in units of :math:`1/\eta` steps, not decreasing; the start is at time 0.
     rtol, atol : float
@@ -66,101 +63,36 @@ def integrate(rule, start, target, times, rtol=1e-8, atol=1e-10):
     times = check_times(times, rtol, atol)
     shape = rule.check_modes(start=start, target=target)
 
+    oscillating = rule.oscillates(start, target)
     y, goal = (np.array([np.broadcast_to(part, shape).ravel() for part in mode]) for mode in (start, target))
-    runs, end = y.shape[1], times[-1]
-    record, exit_time = np.full((runs, times.size, 3), np.nan), np.full(runs, np.inf)
-    record[:, times == 0] = y.T[:, None]
+    ours = Subset(lambda run: (rule.for_modes(shape, run), goal[:, run]))
 
-    run = np.arange(runs if end > 0 else 0)  # those on their way; what follows is theirs, and shrinks with them
-    due = np.zeros(run.size, dtype=int)  # which of `times` comes next
-    t, h, size_before, ours = np.zeros(run.size), np.full(run.size, 1e-3), np.ones(run.size), rule.for_modes(shape, run)
-    gap = 1 - np.abs(y[2, run])
-    delta = np.empty((7, 3, run.size))  # at the seven stages of a step
-    with np.errstate(all="ignore"):  # a step across the edge divides by zero, and is rejected
-        delta[0] = ours.mode_deltas(*y, *goal) if run.size else 0
-        if not np.isfinite(delta[0]).all():
-            raise ValueError("start: expected one at which the update is within the range of floats")
-        for _ in range(MOST_STEPS):
-            if not run.size:
-                break
-            final = h >= end - t
-            h = np.where(final, end - t, h)
-            t_new = np.where(final, end, t + h)
-            y_new, error = rk45_step(lambda y: ours.mode_deltas(*y, *goal), y, delta, h)
-            allowed = atol + rtol * np.maximum(np.abs(y), np.abs(y_new))
-            allowed[2] = np.minimum(allowed[2], 1e-3 * gap)  # or a step could jump across the edge and back
-            size = np.sqrt(np.mean((error / allowed) ** 2, axis=0))
-            good = (size < 1) & (np.abs(y_new[2]) < 1)
-            passing = np.flatnonzero(good & (times[due] <= t_new))
-            if passing.size:
-                due[passing] = fill_record(record, times, due, run, t, h, t_new, y, delta, passing)
+    def deltas(y, run):
+        rule, goal = ours(run)
+        return (rule.oscillating_deltas if oscillating else rule.mode_deltas)(*y, *goal)
 
-            h, size_before = next_step(h, size, size_before, good)
-            t, y = np.where(good, t_new, t), np.where(good, y_new, y)
-            np.copyto(delta[0], delta[6], where=good)
+    def allowed(y, y_new, tolerance):
+        tolerance[2] = np.minimum(tolerance[2], 1e-3 * (1 - np.abs(y[2])))  # or a step could jump across the edge and back
+        return tolerance, np.abs(y_new[2]) < 1
 
-            gap = 1 - np.abs(y[2])
-            time_left = gap / (-2 * delta[0, 2] * np.sign(y[2]))  # until |w| = 1, by the square-root law
-            left = (time_left > 0) & (time_left < 1e-12 * end) & (gap < 1e-3 * (1 - np.abs(goal[2]))) & (t < end)
-            exit_time[run[left]] = (t + time_left)[left]
-            stay = ~left & (t < end)
-            if not stay.all():
-                run, due, t, h, size_before, gap, y, goal, delta = (
-                    part.compress(stay, axis=-1) for part in (run, due, t, h, size_before, gap, y, goal, delta)
-                )
-                ours = rule.for_modes(shape, run)
-    if run.size:
-        raise RuntimeError(f"a run needs more than {MOST_STEPS} steps: after them it is at time {t.min():.6g}")
+    def left(t, h, y, velocity, run):
+        gap, outward = 1 - np.abs(y[2]), (np.conj(np.sign(y[2])) * velocity[2]).real
+        time_left = gap / (2 * outward)  # until |w| = 1, by the square-root law
+        near = gap < 1e-3 * (1 - np.abs(ours(run)[1][2]))
+        return (time_left > 0) & (time_left < 1e-12 * times[-1]) & near, t + time_left
+
+    record, exit_time, _ = follow(deltas, y + 0j if oscillating else y, times, rtol, atol, allowed, left)
     paths = (record[..., i].reshape(shape + times.shape) for i in range(3))
     return Trajectory(*paths, exit_time.reshape(shape)[()])
 
 
-def check_times(times, rtol, atol):
-    """Return `times` as an array; raise ValueError for times or tolerances that :func:`integrate` cannot take.
+class Subset:
+    """A function of the runs that are on their way, computed again only when these are others."""
 
-    Examples
-    --------
-    >>> check_times([0, 1], rtol=1e-8, atol=1e-10)
-    array([0., 1.])
-    """
-    times = as_array("times", times, "times", {})
-    if times.ndim > 1 or times[0] < 0 or np.any(np.diff(times) < 0):
-        got = np.array2string(times, threshold=8)
-        raise ValueError(f"times: expected one axis of numbers that are not negative and do not decrease, got {got}")
-    for name, value in (("rtol", rtol), ("atol", atol)):
-        if not 0 < value < 1:
-            raise ValueError(f"{name}: expected a number between 0 and 1, got {value!r}")
-    return times
+    def __init__(self, function):
+        self.function, self.run = function, None
 
-
-def rk45_step(deltas, y, delta, h):
-    """One step h of the pair for dy/dt = -deltas(y), from delta[0]: fills in delta[1:], returns where it leads and its error.
-
-    y is (numbers, runs), delta (7, numbers, runs) and h (runs,).
-    """
-    flat = delta.reshape(7, -1)
-    for s in range(1, 6):
-        delta[s] = deltas(y - h * (RK45.A[s, :s] @ flat[:s]).reshape(y.shape))
-    y_new = y - h * (RK45.B @ flat[:6]).reshape(y.shape)
-    delta[6] = deltas(y_new)
-    return y_new, h * (RK45.E @ flat).reshape(y.shape)
-
-
-def next_step(h, size, size_before, good):
-    """The next step after one whose error was `size` times the allowed, and the size to remember; all arrays (runs,)."""
-    # A step that follows the last two errors (a PI controller) hardly ever has to be taken again.
-    grow = np.where(np.isfinite(size), 0.9 * size**-0.14 * size_before**0.08, 0)
-    h = h * np.where(good, np.clip(grow, 0.2, 5), np.clip(grow, 0.1, 0.5))
-    return h, np.where(good, np.maximum(size, 1e-4), size_before)
-
-
-def fill_record(record, times, due, run, t, h, t_new, y, delta, which):
-    """Fill in the times that the runs `which` have just passed, by the pair's own interpolant; return what is due."""
-    now_due = np.searchsorted(times, t_new[which], side="right")
-    count = now_due - due[which]
-    i = np.repeat(which, count)
-    k = np.arange(i.size) - np.repeat(np.cumsum(count) - now_due, count)
-    weights = RK45.P @ ((times[k] - t[i]) / h[i]) ** np.arange(1, 5)[:, None]
-    slope = np.einsum("sn,sin->ni", weights, delta.take(i, axis=2))
-    record[run[i], k] = y.T[i] - h[i, None] * slope
-    return now_due
+    def __call__(self, run):
+        if run is not self.run:
+            self.run, self.value = run, self.function(run)
+        return self.value

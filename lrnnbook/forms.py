@@ -88,6 +88,23 @@ class Rule(ABC):
         G : array (..., n, n)
         """
 
+    def next(self, net, update, rate):
+        r"""The rule at the next step: itself, unless its feedback learns.
+
+        Parameters
+        ----------
+        net : LinearRNN
+            Where the update was taken.
+        update : Update
+        rate : Update
+            The learning rate of each weight, of shapes that broadcast with the weights.
+
+        Returns
+        -------
+        Rule
+        """
+        return self
+
     # What the rule brings
 
     def __setattr__(self, name, value):

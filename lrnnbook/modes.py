@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from .checks import as_array, as_horizon, broadcast_batch, check_orthonormal, check_stable, finite
-from .networks import LinearRNN
+from .networks import LinearRNN, loss
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,7 +62,8 @@ class Mode:
 def mode_loss(mode, target, horizon=np.inf):
     r"""The loss of one mode, :math:`\tfrac12 \sum_{k<T} (a b w^k - a^* b^* w^{*k})^2`.
 
-    In the limit of an infinite horizon this is
+    Of complex modes, whose response is :math:`\operatorname{Re}(a b w^k)`, it is the loss of the networks of two units that
+    have it. In the limit of an infinite horizon the loss of real modes is
 
     .. math::
 
@@ -96,19 +97,25 @@ def mode_loss(mode, target, horizon=np.inf):
     """
     horizon = as_horizon(horizon)
     broadcast_batch(mode=mode.shape, target=target.shape)
+    if horizon == np.inf:
+        check_stable("mode", np.abs(mode.w))
+        check_stable("target", np.abs(target.w))
+    if np.iscomplexobj(mode.a) or np.iscomplexobj(target.a):
+        return loss(*(aligned_network(Mode(*(part[..., None] + 0j for part in of)), ONE, ONE, np.eye(2)) for of in (mode, target)), horizon)
     (a, b, w), (a_, b_, w_) = mode, target
     if horizon < np.inf:
         k = np.arange(horizon)
         with np.errstate(over="ignore", invalid="ignore"):
             gap = (a * b)[..., None] * w[..., None] ** k - (a_ * b_)[..., None] * w_[..., None] ** k
             return finite("horizon", 0.5 * (gap**2).sum(axis=-1))
-    check_stable("mode", np.abs(w))
-    check_stable("target", np.abs(w_))
     with np.errstate(over="ignore", invalid="ignore"):
         own, targets = (1 - w) * (1 + w), (1 - w_) * (1 + w_)
         readout = (a * b - a_ * b_ * own / (1 - w * w_)) ** 2 / own
         memory = (a_ * b_ * (w - w_)) ** 2 / (targets * (1 - w * w_) ** 2)
         return finite("horizon", 0.5 * (readout + memory))
+
+
+ONE = np.eye(1)
 
 
 def _directions(name, matrix, sizes, core):
@@ -123,6 +130,18 @@ def aligned_network(modes, U, V, P):
     The bars are diagonal matrices of the modes. Mode i uses column i of each of the three; further columns are left
     alone, and hidden directions without a mode have no weights.
 
+    A complex mode takes two columns of P, 2i and 2i + 1 for mode i, for the real and the imaginary part of its state.
+    There the bars hold
+
+    .. math::
+
+        \bar A: \begin{pmatrix} \operatorname{Re} a & -\operatorname{Im} a \end{pmatrix}, \qquad
+        \bar W: \begin{pmatrix} \operatorname{Re} w & -\operatorname{Im} w \\ \operatorname{Im} w & \operatorname{Re} w \end{pmatrix}, \qquad
+        \bar B: \begin{pmatrix} \operatorname{Re} b \\ \operatorname{Im} b \end{pmatrix},
+
+    so that the network answers with the responses :math:`\operatorname{Re}(a b w^k)` of its modes, and its loss is the sum
+    of theirs. Only that: trained as a real network, such a block does not stay one.
+
     Parameters
     ----------
     modes : Mode
@@ -131,7 +150,7 @@ def aligned_network(modes, U, V, P):
         Output directions, orthonormal columns.
     V : array (..., m, at least k)
         Input directions, orthonormal columns.
-    P : array (..., n, at least k)
+    P : array (..., n, at least k, or 2k for complex modes)
         Hidden directions, orthonormal columns.
 
     Returns
@@ -152,21 +171,28 @@ def aligned_network(modes, U, V, P):
     """
     if not modes.shape or not modes.shape[-1]:
         raise ValueError(f"modes: expected shape (..., k) with k of at least 1, got {modes.shape}")
-    k = modes.shape[-1]
+    k, oscillate = modes.shape[-1], np.iscomplexobj(modes.a)
     matrices = {}
-    for name, matrix, rows in (("U", U, "o"), ("V", V, "m"), ("P", P, "n")):
+    for name, matrix, rows, each in (("U", U, "o", 1), ("V", V, "m", 1), ("P", P, "n", 2 if oscillate else 1)):
         matrix = _directions(name, matrix, {}, f"{rows} columns")
-        if matrix.shape[-1] < k:
-            raise ValueError(f"{name}: expected at least {k} columns, one a mode, got {matrix.shape}")
-        matrices[name] = matrix[..., :k]
+        if matrix.shape[-1] < each * k:
+            count = "one a mode" if each == 1 else "two a complex mode"
+            raise ValueError(f"{name}: expected at least {each * k} columns, {count}, got {matrix.shape}")
+        matrices[name] = matrix[..., : each * k]
     U, V, P = matrices.values()
     broadcast_batch(modes=modes.shape[:-1], **{name: matrix.shape[:-2] for name, matrix in matrices.items()})
-    VT, PT = np.swapaxes(V, -1, -2), np.swapaxes(P, -1, -2)
     a, b, w = (value[..., None, :] for value in modes)
-    return LinearRNN(A=(U * a) @ PT, W=(P * w) @ PT, B=(P * b) @ VT)
+    if not oscillate:
+        return LinearRNN(A=(U * a) @ P.mT, W=(P * w) @ P.mT, B=(P * b) @ V.mT)
+    Re, Im = P[..., ::2], P[..., 1::2]
+    return LinearRNN(
+        A=U @ (Re * a.real - Im * a.imag).mT,
+        W=(Re * w.real + Im * w.imag) @ Re.mT + (Im * w.real - Re * w.imag) @ Im.mT,
+        B=(Re * b.real + Im * b.imag) @ V.mT,
+    )
 
 
-def read_modes(net, U, V):
+def read_modes(net, U, V, dtype=float):
     r"""Read three numbers a mode off any network, aligned or not.
 
     With :math:`u_i, v_i` column i of U and V, the hidden direction of mode i is where its input arrives,
@@ -176,6 +202,11 @@ def read_modes(net, U, V):
 
     For an aligned network these are its modes, up to the common sign of a and b.
 
+    Read as complex, a mode has a second hidden direction :math:`p_i'`, that of :math:`W p_i - w_i p_i`: where the first
+    turns. Its numbers are :math:`a_i = u_i^\top A (p_i - \mathrm{i} p_i')`, :math:`b_i` as before and
+    :math:`w_i = (p_i + \mathrm{i} p_i')^\top W p_i`, with :math:`\operatorname{Im} w_i \ge 0`. For a network made of complex modes they
+    are these, up to a common phase of a and b and to the conjugate of all three, which no response tells apart.
+
     Parameters
     ----------
     net : LinearRNN
@@ -183,6 +214,8 @@ def read_modes(net, U, V):
         Output directions, orthonormal columns.
     V : array (..., m, k)
         Input directions, orthonormal columns.
+    dtype : type
+        ``complex`` reads modes that may oscillate.
 
     Returns
     -------
@@ -199,12 +232,23 @@ def read_modes(net, U, V):
     >>> net = aligned_network(Mode([2.0, 1.0], 1.0, [0.5, 0.9]), U=np.eye(2), V=np.eye(2), P=np.eye(3))
     >>> read_modes(net, np.eye(2), np.eye(2)).w
     array([0.5, 0.9])
+    >>> net = aligned_network(Mode([2.0], [1.0], [0.6 + 0.3j]), U=np.eye(1), V=np.eye(1), P=np.eye(2))
+    >>> read_modes(net, np.eye(1), np.eye(1), dtype=complex).w
+    array([0.6+0.3j])
     """
     U, V, P = _hidden_directions(net, U, V)
+    a = np.einsum("...ok,...on,...nk->...k", U, net.A, P)
+    b = np.einsum("...nk,...nm,...mk->...k", P, net.B, V)
+    w = np.einsum("...ik,...ij,...jk->...k", P, net.W, P)
+    if np.dtype(dtype).kind != "c":
+        return Mode(a, b, w)
+    turned = net.W @ P - P * w[..., None, :]
+    length = np.linalg.norm(turned, axis=-2, keepdims=True)
+    second = np.divide(turned, length, out=np.zeros_like(turned), where=length > 1e-12 * np.abs(net.W).max())
     return Mode(
-        a=np.einsum("...ok,...on,...nk->...k", U, net.A, P),
-        b=np.einsum("...nk,...nm,...mk->...k", P, net.B, V),
-        w=np.einsum("...ik,...ij,...jk->...k", P, net.W, P),
+        a=a - 1j * np.einsum("...ok,...on,...nk->...k", U, net.A, second),
+        b=b,
+        w=w + 1j * np.einsum("...ik,...ij,...jk->...k", second, net.W, P),
     )
 
 

@@ -209,3 +209,66 @@ class EProp(Rule):
 
     def sent(self, net):
         return self.R.mT, net.W * np.eye(net.n)
+
+
+@dataclass(frozen=True, eq=False)
+class KolenPollack(RFLO):
+    r"""RFLO whose feedback learns: the change of the readout is made to R as well, and a common decay brings the two together.
+
+    .. math::
+
+        \Delta A = \mathbb{E}[e_T h_T^\top] + \lambda A, \qquad
+        R \leftarrow R - \eta \left(\Delta A + \lambda (R - A)\right)
+
+    so that :math:`A - R` shrinks by :math:`1 - \eta\lambda` at every step, whatever the data, and at :math:`\lambda = 0` stays as it
+    is. W and B learn as under RFLO.
+
+    Only training moves R: :func:`lrnnbook.train` and :func:`lrnnbook.train_flow`, whose `History.rule` holds the last one.
+
+    Parameters
+    ----------
+    R : array (..., o, n)
+        The feedback at the start.
+    decay : array (...)
+        :math:`\hat w`, inside (-1, 1).
+    weight_decay : array (...)
+        :math:`\lambda`, not negative.
+
+    Raises
+    ------
+    ValueError
+        As for RFLO, or a weight decay below 0; and where the rule is asked for modes, whose feedback is fixed.
+
+    Examples
+    --------
+    >>> from lrnnbook import LinearRNN
+    >>> net = LinearRNN([[1.0]], [[0.5]], [[1.0]])
+    >>> rule = KolenPollack(R=[[3.0]], decay=0.5, weight_decay=0.1)
+    >>> update = rule.update(net, net)
+    >>> update.A, rule.next(net, update, rate=Update(0.5, 0.5, 0.5)).R
+    (array([[0.1]]), array([[2.85]]))
+    """
+
+    weight_decay: np.ndarray
+    arrays = RFLO.arrays | {"weight_decay": ""}
+
+    def __post_init__(self):
+        super().__post_init__()
+        if np.any(self.weight_decay < 0):
+            raise ValueError(f"weight_decay: expected numbers of at least 0, got {self.weight_decay}")
+
+    def update(self, student, teacher, horizon=np.inf, every_step=False, **more):
+        return self._decayed(student, super().update(student, teacher, horizon, every_step, **more))
+
+    def sampled_update(self, student, inputs, targets, every_step=False):
+        return self._decayed(student, super().sampled_update(student, inputs, targets, every_step))
+
+    def _decayed(self, student, update):
+        return update._replace(A=update.A + self.weight_decay[..., None, None] * student.A)
+
+    def next(self, net, update, rate):
+        shrink = self.weight_decay[..., None, None] * (self.R - net.A)
+        return self._with(R=self.R - rate.A * (update.A + shrink))
+
+    def mode_sent(self, a, w, b=0.0):
+        raise ValueError(f"rule: expected one whose feedback is fixed, got {type(self).__name__}, which only training can run")

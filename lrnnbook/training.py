@@ -7,7 +7,7 @@ import numpy as np
 from tqdm import tqdm
 
 from .checks import as_array, as_count, as_horizon, some
-from .flow import MOST_STEPS, check_times, fill_record, next_step, rk45_step
+from .adaptive import check_times, follow
 from .networks import LinearRNN, check_pair, loss, simulate
 
 
@@ -198,13 +198,12 @@ def train_flow(
     """
     times, horizon = check_times(times, rtol, atol), as_horizon(horizon)
     shape = check_pair(student, teacher, **rule.batches(student))
-    runs, end = _Runs(rule, student, teacher, shape, horizon, every_step), times[-1]
-    run = runs.live  # those on their way
+    runs = _Runs(rule, student, teacher, shape, horizon, every_step)
 
     def look(rule, net, teacher, live):
         return rule.update(net, teacher, horizon, every_step)
 
-    def deltas(y):
+    def deltas(y, run):
         """The update at y (numbers, runs), in the same form; NaN for a run that has none."""
         out, there = np.full_like(y, np.nan), np.flatnonzero(np.isfinite(y).all(axis=0))
         good, update = runs.attempt(look, _unpack(y[:, there], runs.weights), run[there])
@@ -212,45 +211,21 @@ def train_flow(
             out[:, there[good]] = _pack(update)
         return out
 
-    look(*runs.part(runs.weights, run))  # raises where a start has no update
-    y = _pack(runs.weights)
-    record = np.repeat(y.T[:, None], times.size, axis=1)  # (runs, times, numbers)
-    run = run[: run.size if end > 0 else 0]
-    y, due = y[:, run], np.zeros(run.size, dtype=int)  # which of `times` comes next
-    t, h, size_before, delta = np.zeros(run.size), np.full(run.size, 1e-3), np.ones(run.size), np.empty((7, *y.shape))
-    with tqdm(total=float(end), disable=not progress, bar_format=FLOW_BAR) as bar, np.errstate(all="ignore"):
-        delta[0] = deltas(y)
-        for _ in range(MOST_STEPS):
-            if not run.size:
-                break
-            final = h >= end - t
-            h = np.where(final, end - t, h)
-            t_new = np.where(final, end, t + h)
-            y_new, error = rk45_step(deltas, y, delta, h)
-            size = np.sqrt(np.mean((error / (atol + rtol * np.maximum(np.abs(y), np.abs(y_new)))) ** 2, axis=0))
-            good = size < 1
-            passing = np.flatnonzero(good & (times[due] <= t_new))
-            if passing.size:
-                due[passing] = fill_record(record, times, due, run, t, h, t_new, y, delta, passing)
-            h, size_before = next_step(h, size, size_before, good)
-            t, y = np.where(good, t_new, t), np.where(good, y_new, y)
-            np.copyto(delta[0], delta[6], where=good)
-            left = (h < 1e-12 * end) & (t < end)
-            for i in np.flatnonzero(left):
-                runs.diverged_at[run[i]], record[run[i], due[i] :] = t[i], y[:, i]
-            stay = ~left & (t < end)
-            if not stay.all():
-                run, due, t, h, size_before, y, delta = (
-                    part.compress(stay, axis=-1) for part in (run, due, t, h, size_before, y, delta)
-                )
-            bar.update(float(t.min(initial=end)) - bar.n)
-    if run.size:
-        raise RuntimeError(f"a run needs more than {MOST_STEPS} steps: after them it is at time {t.min():.6g}")
+    def left(t, h, y, velocity, run):
+        return h < 1e-12 * times[-1], t
+
+    look(*runs.part(runs.weights, runs.live))  # raises where a start has no update
+    with tqdm(total=float(times[-1]), disable=not progress, bar_format=FLOW_BAR) as bar:
+        record, diverged_at, last = follow(
+            deltas, _pack(runs.weights), times, rtol, atol, lambda y, y_new, tolerance: (tolerance, True), left,
+            progress=lambda t: bar.update(float(t) - bar.n),
+        )
+    record = np.where(np.isnan(record), last[:, None], record)
     path = _unpack(np.moveaxis(record, 1, 0).reshape(times.size * len(record), record.shape[-1]).T, runs.weights)
     snapshots = LinearRNN(*(weight.reshape(times.shape + shape + weight.shape[1:]) for weight in path))
     student = LinearRNN(snapshots.A[-1], snapshots.W[-1], snapshots.B[-1])
     losses = np.moveaxis(loss(snapshots, teacher, horizon, every_step), 0, -1)
-    return History(student, times, losses, snapshots, runs.diverged_at.reshape(shape)[()])
+    return History(student, times, losses, snapshots, diverged_at.reshape(shape)[()])
 
 
 FLOW_BAR = "{l_bar}{bar}| time {n:.4g} of {total:.4g} [{elapsed}<{remaining}]"
