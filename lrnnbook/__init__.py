@@ -5,18 +5,22 @@ The names below are the package; the book derives what each of them computes.
 
 from .claims import claim
 from .forms import Rule, Update
+from .history import History
 from .flow import Trajectory, integrate
 from .modes import Alignment, Mode, aligned_network, alignment, mode_loss, read_modes
-from .networks import LinearRNN, loss, simulate
+from .networks import LinearRNN, leaky_network, loss, random_network, simulate
 from .plotting import RULES, TARGET, use_style
-from .rules import BPTT, RFLO, EProp, TruncatedBPTT
+from .rules import BPTT, RFLO, EProp, KolenPollack, TruncatedBPTT
 from .spectra import change_rank, effective_rank
 from .stability import decay_rates, jacobian, optimal_mode
-from .training import History, train, train_flow
+from .training import train
+from .training_flow import train_flow
 
 __all__ = [
     "LinearRNN",
     "loss",
+    "leaky_network",
+    "random_network",
     "simulate",
     "Mode",
     "mode_loss",
@@ -30,6 +34,7 @@ __all__ = [
     "TruncatedBPTT",
     "RFLO",
     "EProp",
+    "KolenPollack",
     "Trajectory",
     "integrate",
     "optimal_mode",

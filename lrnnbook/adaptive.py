@@ -3,7 +3,7 @@
 import numpy as np
 from scipy.integrate import RK45
 
-from .checks import as_array
+from .checks import as_array, as_fraction
 
 MOST_STEPS = 10**6
 
@@ -112,8 +112,7 @@ def check_times(times, rtol, atol):
         got = np.array2string(times, threshold=8)
         raise ValueError(f"times: expected one axis of numbers that are not negative and do not decrease, got {got}")
     for name, value in (("rtol", rtol), ("atol", atol)):
-        if not 0 < value < 1:
-            raise ValueError(f"{name}: expected a number between 0 and 1, got {value!r}")
+        as_fraction(name, value)
     return times
 
 

@@ -5,6 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 from .adaptive import check_times, follow
+from .forms import as_rule
 
 
 class Trajectory(NamedTuple):
@@ -61,7 +62,7 @@ def integrate(rule, start, target, times, rtol=1e-8, atol=1e-10):
     (array([0.1, 1. ]), array([0. , 0.5]))
     """
     times = check_times(times, rtol, atol)
-    shape = rule.check_modes(start=start, target=target)
+    shape = as_rule(rule).check_modes(start=start, target=target)
 
     oscillating = rule.oscillates(start, target)
     y, goal = (np.array([np.broadcast_to(part, shape).ravel() for part in mode]) for mode in (start, target))

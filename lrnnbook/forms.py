@@ -21,10 +21,14 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .checks import as_array, as_horizon, broadcast_batch, check_stable, some
-from .modes import Mode
-from .networks import LinearRNN, check_pair, lag_weights
-from .stein import gramians, krylov, squares, stein, stein_partial
+from .checks import as_array, as_horizon, as_instance, broadcast_batch, check_stable, some
+from .modes import Mode, as_mode
+from .networks import (
+    LONG, MOST_LAGS, LinearRNN, as_network, check_pair, check_settled, far_from, lag_weights, series, start_response,
+)
+from .stein import gramians, grown, krylov, reach, squares, stein, stein_partial, too_non_normal
+
+MOST_AT_ONCE = 2**23  # numbers that a sum lag by lag holds
 
 
 class Update(NamedTuple):
@@ -158,8 +162,8 @@ class Rule(ABC):
 
     # Expected updates
 
-    def update(self, student, teacher, horizon=np.inf, every_step=False):
-        r"""The expected update over white-noise input.
+    def update(self, student, teacher, horizon=np.inf, every_step=False, source=None):
+        r"""The expected update over white-noise or coloured input.
 
         With :math:`K_k` the impulse response and :math:`D_k = K_k - K^*_k`, the expectations are
 
@@ -185,6 +189,9 @@ class Rule(ABC):
         1 to T. It is linear in the gaps, and the gap at lag k is in it from horizon k + 1 on, so that the sums stay as
         they are with :math:`(1 - k/T) D_k` for :math:`D_k`. The limit is the same.
 
+        With a source both networks are those of :func:`lrnnbook.loss`, whose state is their own, h, with the source's, g, and which
+        hear white noise. The sums are theirs, and what they meet is then a column of h, or :math:`x = A_s g`.
+
         Parameters
         ----------
         student, teacher : LinearRNN
@@ -193,11 +200,13 @@ class Rule(ABC):
             The number of steps T before the error is read. A finite one holds :math:`T^2 o m` numbers a network.
         every_step : bool
             Whether the error is read at every step up to T, as in the sequence loss, and not only at T.
+        source : LinearRNN, optional
+            The network whose output the input is, see :func:`lrnnbook.loss`; without it the input is white.
 
         Returns
         -------
         Update
-            Of the shapes of the student's weights, with the batch axes of student, teacher and rule.
+            Of the shapes of the student's weights, with the batch axes of student, teacher, rule and source.
 
         Raises
         ------
@@ -213,12 +222,14 @@ class Rule(ABC):
         >>> BPTT().update(student, teacher).W.round(6)
         array([[0.888889]])
         """
-        horizon, batch = as_horizon(horizon), check_pair(student, teacher, **self.batches(student))
+        horizon, brought = as_horizon(horizon), self.batches(as_network("student", student))
+        batch = check_pair(student, teacher, source=source, **brought)
         with np.errstate(over="ignore", invalid="ignore"):
-            if horizon == np.inf:
-                update = self._limit(student, teacher)
+            sent = self._sent(student)
+            if source is None:
+                update = self._expected(sent, student, teacher, horizon, every_step)
             else:
-                update = self._finite(student, teacher, horizon, every_step)
+                update = self._coloured(sent, student, teacher, horizon, every_step, source)
         if not all(np.isfinite(delta).all() for delta in update):
             raise ValueError(
                 f"horizon: expected one at which the update is still finite, got {horizon} with a spectral radius "
@@ -226,38 +237,90 @@ class Rule(ABC):
             )
         return _fill(update, student, batch)
 
-    def _finite(self, student, teacher, T, every_step):
-        h = krylov(student.W, student.B, T)  # W^k B, k = 0 .. T - 1
-        D = student.A[..., None, :, :] @ h - teacher.impulse_response(T)
-        D = lag_weights(T, every_step)[:, None, None] * D
-        F, G = self._sent(student)
-        lags = min(self.steps, T)
-        sent = krylov(G, F, lags)  # M_l^T, l = 0 .. lags - 1
-        # ahead[l, j] = D[l + 1 + j], which is zero from lag T on: h_0 = 0.
-        padded = np.concatenate([D, np.zeros_like(D)], axis=-3)
-        ahead = padded[..., np.arange(lags)[:, None] + 1 + np.arange(T), :, :]
-        error_h = _sum_of_products(ahead, h.mT[..., None, :, :, :])  # E[e_T h_{T-1-l}^T], l = 0 .. lags - 1
-        error_x = D[..., :lags, :, :]  # E[e_T x_{T-1-l}^T]
-        return Update(
-            A=_sum_of_products(D, h.mT), W=_sum_of_products(sent, error_h), B=_sum_of_products(sent, error_x)
-        )
+    def _expected(self, sent, student, teacher, T, every_step):
+        if T == np.inf:
+            return self._limit(sent, student, teacher)
+        if T <= LONG:
+            return self._finite(sent, student, teacher, T, every_step)
+        # Cut where all is over, if it is.
+        try:
+            lags = _reach(student, teacher)
+        except ValueError:
+            lags = np.inf
+        if lags > MOST_LAGS and lags <= T and not every_step:
+            return self._limit(sent, student, teacher)
+        if min(lags, T) > MOST_LAGS:
+            raise ValueError(
+                f"horizon: expected at most {MOST_LAGS}, or powers of both W that die out within as many lags, got {T}"
+            )
+        return self._finite(sent, student, teacher, T, every_step, min(lags, T))
 
-    def _limit(self, student, teacher):
+    def _coloured(self, sent, student, teacher, T, every_step, source):
+        n, heard = student.n, source.A.mT
+        student, teacher = series(student, source), series(teacher, source)
+        dA, dW, _ = self._expected(sent, student, teacher, T, every_step)
+        if T < np.inf:  # and what the source's state at time 0 adds
+            if T > MOST_LAGS:
+                raise ValueError(f"horizon: expected at most {MOST_LAGS}, or infinity, with a source, got {T}")
+            lags = min(self.steps, T)
+            z, c = start_response(student, teacher, source, T)
+            if every_step:
+                dA = dA + _sum_of_products(c[..., 1:, :, :], z[..., 1:, :, :].mT) / T
+                padded = np.concatenate([c, np.zeros_like(c)], axis=-3)
+                ahead = padded[..., np.arange(lags)[:, None] + 1 + np.arange(T), :, :]  # c[l + 1 + s], which is zero beyond T
+                met = _sum_of_products(ahead, z[..., None, :T, :, :].mT) / T
+            else:
+                dA = dA + c[..., -1, :, :] @ z[..., -1, :, :].mT
+                met = c[..., -1:, :, :] @ z[..., T - 1 - np.arange(lags), :, :].mT
+            F, G = sent
+            dW = dW + _sum_of_products(krylov(G, F, lags), met)
+        return Update(A=dA[..., :n], W=dW[..., :n], B=dW[..., n:] @ heard)
+
+    def _finite(self, sent, student, teacher, T, every_step, lags=None, check=True):
+        N = T if lags is None else lags  # from lag N on all is zero
+        h, h_ = krylov(student.W, student.B, N), krylov(teacher.W, teacher.B, N)  # W^k B, k = 0 .. N - 1
+        D = student.A[..., None, :, :] @ h - teacher.A[..., None, :, :] @ h_
+        D = lag_weights(T, every_step, N)[:, None, None] * D
+        (F, G), lags = sent, min(self.steps, N)
+        M = krylov(G, F, lags)  # M_l^T, l = 0 .. lags - 1
+        # ahead[l, j] = D[l + 1 + j], which is zero from lag N on: h_0 = 0.
+        padded, dW = np.concatenate([D, np.zeros_like(D)], axis=-3), 0
+        at_once = max(1, MOST_AT_ONCE // (N * max(1, math.prod(D.shape[:-3])) * math.prod(D.shape[-2:])))
+        for l in range(0, lags, at_once):
+            part = M[..., l : l + at_once, :, :]
+            ahead = padded[..., np.arange(l, l + part.shape[-3])[:, None] + 1 + np.arange(N), :, :]
+            error_h = _sum_of_products(ahead, h.mT[..., None, :, :, :])  # E[e_T h_{T-1-l}^T]
+            dW = dW + _sum_of_products(part, error_h)
+        error_x = D[..., :lags, :, :]  # E[e_T x_{T-1-l}^T]
+        update = Update(A=_sum_of_products(D, h.mT), W=dW, B=_sum_of_products(M, error_x))
+        if check and (far_from(h, student.B) or far_from(h_, teacher.B) or far_from(M, M[..., :1, :, :])):
+            if all(np.isfinite(delta).all() for delta in update):
+                check_settled(lambda *pair: self._finite(sent, *pair, T, every_step, N, check=False), student, teacher)
+        return update
+
+    def _limit(self, sent, student, teacher):
         A, W, B = student.A, student.W, student.B
         A_, W_, B_ = teacher.A, teacher.W, teacher.B
         powers, powers_ = squares(student=W, teacher=W_)
+        if grown(powers):  # products of large Gramians cancel, while the sums lag by lag keep their digits
+            lags = _reach(student, teacher)
+            if lags > MOST_LAGS:
+                raise too_non_normal("student", f"powers that have grown and take {lags} lags to decay")
+            return self._finite(sent, student, teacher, lags, every_step=False)
         Pi, Pi_ = gramians(powers, B, powers_, B_)
-        Y, Y_ = self._sent_in_total(student, teacher, powers, powers_)
+        Y, Y_ = self._sent_in_total(sent, student, teacher, powers, powers_)
         return Update(A=A @ Pi - A_ @ Pi_, W=Y @ W @ Pi + Y_ @ W_ @ Pi_, B=Y @ B + Y_ @ B_)
 
-    def _sent_in_total(self, student, teacher, powers, powers_):
+    def _sent_in_total(self, sent, student, teacher, powers, powers_):
         """Y_1 and Y_2: (..., n, n) and (..., n, n of the teacher)."""
-        F, G = self._sent(student)
+        F, G = sent
         FA, FA_ = F @ student.A, F @ teacher.A
         if self.steps == 1:
             return FA, -FA_
-        c = self._scale(G, student, teacher)
-        back, powers, powers_ = squares(**{"what is sent back": G / c, "student": c * student.W, "teacher": c * teacher.W})
+        c = 1.0 if self.steps < math.inf else self._scale(G, student, teacher)
+        back, powers, powers_ = squares(
+            lags=self.steps, **{"what the rule sends back": G / c}, student=c * student.W, teacher=c * teacher.W
+        )
         if self.steps < math.inf:
             return stein_partial(back, FA, powers, self.steps), -stein_partial(back, FA_, powers_, self.steps)
         return stein(back, FA, powers), -stein(back, FA_, powers_)
@@ -321,12 +384,18 @@ class Rule(ABC):
         >>> BPTT().sampled_update(student, inputs=[[[1.0], [0.0]]], targets=[[0.0]])
         Update(A=array([[0.25]]), W=array([[0.5]]), B=array([[0.25]]))
         """
-        sizes = {"o": student.o, "m": student.m}
-        x = as_array("inputs", inputs, "batch T m", sizes)
+        sizes = {"o": as_network("student", student).o, "m": student.m}
+        x, brought = as_array("inputs", inputs, "batch T m", sizes), self.batches(student)
+        mine = (student.batch_shape, x.shape[:-3], *brought.values())
+        if not every_step and np.shape(targets)[-3:-1] == x.shape[-3:-1] and np.ndim(targets) - 2 > max(map(len, mine)):
+            raise ValueError(
+                "targets: expected the last outputs, (..., batch, o), with batch axes that student, rule or inputs have as "
+                f"well, got {np.shape(targets)}, which may be all outputs (batch, T, o), for every_step=True"
+            )
         y = as_array("targets", targets, "batch T o" if every_step else "batch o", sizes)
         y = y if every_step else y[..., None, :]
         batch = broadcast_batch(
-            student=student.batch_shape, inputs=x.shape[:-3], targets=y.shape[:-3], **self.batches(student)
+            student=student.batch_shape, inputs=x.shape[:-3], targets=y.shape[:-3], **brought
         )
         # Time first: x[t] is (..., batch, m), and y[-1] (..., batch, o) the targets of the last step.
         x, y = (np.moveaxis(np.broadcast_to(part, batch + part.shape[-3:]), -2, 0) for part in (x, y))
@@ -419,7 +488,7 @@ class Rule(ABC):
 
     def check_modes(self, **modes):
         """Return the common shape of the named modes and the rule; raise ValueError if there is none, or for |w| >= 1."""
-        shape = broadcast_batch(**{name: mode.shape for name, mode in modes.items()}, **self.mode_batches())
+        shape = broadcast_batch(**{name: as_mode(name, mode).shape for name, mode in modes.items()}, **self.mode_batches())
         for name, mode in modes.items():
             check_stable(name, np.abs(mode.w))
         return shape
@@ -447,6 +516,19 @@ class Rule(ABC):
         }
         F, G = self._with(**arrays).sent(unit)
         return F[..., 0, 0], G[..., 0, 0]
+
+
+def as_rule(value):
+    """Return `value`; raise ValueError unless it is a rule, and not the class of one.
+
+    Examples
+    --------
+    >>> as_rule("BPTT")
+    Traceback (most recent call last):
+    ...
+    ValueError: rule: expected a rule, such as BPTT(), got 'BPTT'
+    """
+    return as_instance("rule", value, Rule, "a rule, such as BPTT()")
 
 
 def mode_sums(f, mu, b, w, gaps, steps):
@@ -525,10 +607,15 @@ def products(left, right):
     return (left.mT @ right).sum(axis=0)
 
 
+def _reach(student, teacher):
+    """After how many lags nothing is left to add."""
+    return reach(squares(np.finfo(float).eps, student=student.W, teacher=teacher.W)[0])
+
+
 def _sum_of_products(X, Y):
     """The sum over k of X_k Y_k: (..., k, p, q), (..., k, q, r) -> (..., p, r)."""
-    X = np.moveaxis(X, -3, -2)
-    return X.reshape(X.shape[:-2] + (-1,)) @ Y.reshape(Y.shape[:-3] + (-1, Y.shape[-1]))
+    X, inner = np.moveaxis(X, -3, -2), Y.shape[-3] * Y.shape[-2]
+    return X.reshape(X.shape[:-2] + (inner,)) @ Y.reshape(Y.shape[:-3] + (inner, Y.shape[-1]))
 
 
 def _fill(update, student, batch):

@@ -5,12 +5,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .checks import as_array, as_horizon, broadcast_batch, check_orthonormal, check_stable, finite
-from .networks import LinearRNN, loss
+from .checks import ReadOnly, as_array, as_horizon, as_instance, broadcast_batch, check_orthonormal, check_stable, finite
+from .networks import LONG, LinearRNN, as_network, loss
 
 
 @dataclass(frozen=True, eq=False)
-class Mode:
+class Mode(ReadOnly):
     r"""A scalar network :math:`h_{t+1} = w h_t + b x_t,\; y_{t+1} = a h_{t+1}`, or an array of them.
 
     Its impulse response is :math:`a b w^k`. The three are broadcast together, copied and made read-only; unpacking
@@ -59,6 +59,17 @@ class Mode:
         return self.a.shape
 
 
+def as_mode(name, value):
+    """Return `value`; raise ValueError unless it is a Mode.
+
+    Examples
+    --------
+    >>> as_mode("target", Mode(1.0, 1.0, 0.5)).shape
+    ()
+    """
+    return as_instance(name, value, Mode, "a Mode")
+
+
 def mode_loss(mode, target, horizon=np.inf):
     r"""The loss of one mode, :math:`\tfrac12 \sum_{k<T} (a b w^k - a^* b^* w^{*k})^2`.
 
@@ -96,13 +107,15 @@ def mode_loss(mode, target, horizon=np.inf):
     0.6666666666666666
     """
     horizon = as_horizon(horizon)
-    broadcast_batch(mode=mode.shape, target=target.shape)
+    broadcast_batch(mode=as_mode("mode", mode).shape, target=as_mode("target", target).shape)
     if horizon == np.inf:
         check_stable("mode", np.abs(mode.w))
         check_stable("target", np.abs(target.w))
     if np.iscomplexobj(mode.a) or np.iscomplexobj(target.a):
-        return loss(*(aligned_network(Mode(*(part[..., None] + 0j for part in of)), ONE, ONE, np.eye(2)) for of in (mode, target)), horizon)
+        return loss(_two_units(mode), _two_units(target), horizon)
     (a, b, w), (a_, b_, w_) = mode, target
+    if LONG < horizon < np.inf:
+        return loss(*(LinearRNN(*(part[..., None, None] for part in (a, w, b))) for a, b, w in (mode, target)), horizon)
     if horizon < np.inf:
         k = np.arange(horizon)
         with np.errstate(over="ignore", invalid="ignore"):
@@ -115,7 +128,9 @@ def mode_loss(mode, target, horizon=np.inf):
         return finite("horizon", 0.5 * (readout + memory))
 
 
-ONE = np.eye(1)
+def _two_units(mode):
+    """Complex modes as networks, one each."""
+    return aligned_network(Mode(*(part[..., None] + 0j for part in mode)), U=np.eye(1), V=np.eye(1), P=np.eye(2))
 
 
 def _directions(name, matrix, sizes, core):
@@ -169,7 +184,7 @@ def aligned_network(modes, U, V, P):
     array([[1. , 0. ],
            [0. , 0.9]])
     """
-    if not modes.shape or not modes.shape[-1]:
+    if not as_mode("modes", modes).shape or not modes.shape[-1]:
         raise ValueError(f"modes: expected shape (..., k) with k of at least 1, got {modes.shape}")
     k, oscillate = modes.shape[-1], np.iscomplexobj(modes.a)
     matrices = {}
@@ -236,7 +251,7 @@ def read_modes(net, U, V, dtype=float):
     >>> read_modes(net, np.eye(1), np.eye(1), dtype=complex).w
     array([0.6+0.3j])
     """
-    U, V, P = _hidden_directions(net, U, V)
+    U, V, P = _hidden_directions(as_network("net", net), U, V)
     a = np.einsum("...ok,...on,...nk->...k", U, net.A, P)
     b = np.einsum("...nk,...nm,...mk->...k", P, net.B, V)
     w = np.einsum("...ik,...ij,...jk->...k", P, net.W, P)
@@ -244,7 +259,7 @@ def read_modes(net, U, V, dtype=float):
         return Mode(a, b, w)
     turned = net.W @ P - P * w[..., None, :]
     length = np.linalg.norm(turned, axis=-2, keepdims=True)
-    second = np.divide(turned, length, out=np.zeros_like(turned), where=length > 1e-12 * np.abs(net.W).max())
+    second = np.divide(turned, length, out=np.zeros_like(turned), where=length > 1e-12 * np.abs(net.W).max(initial=0))
     return Mode(
         a=a - 1j * np.einsum("...ok,...on,...nk->...k", U, net.A, second),
         b=b,
@@ -305,6 +320,7 @@ def alignment(net, U, V, R=None):
     >>> alignment(net, np.eye(2), np.eye(2)).recurrent
     array([ 1., -1.])
     """
+    as_network("net", net)
     if R is not None:
         R = as_array("R", R, "o n", {"o": net.o, "n": net.n})
     U, V, P = _hidden_directions(net, U, V, R)

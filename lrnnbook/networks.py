@@ -4,12 +4,26 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .checks import as_array, as_count, as_horizon, broadcast_batch, finite
-from .stein import columns, gramian_factor, krylov, squares, thin_doublings
+from .checks import ReadOnly, as_array, as_count, as_horizon, as_instance, broadcast_batch, finite
+from .stein import (
+    columns,
+    each,
+    gramian_factor,
+    gramian_factor_partial,
+    grown,
+    jitter,
+    krylov,
+    reach,
+    squares,
+    thin_doublings,
+    too_non_normal,
+)
+
+LONG, MOST_LAGS = 1000, 20_000  # lags that a finite sum takes one by one, more are doubled; and where these would not do
 
 
 @dataclass(frozen=True, eq=False)
-class LinearRNN:
+class LinearRNN(ReadOnly):
     r"""A linear recurrent network, or a batch of them.
 
     .. math:: h_{t+1} = W h_t + B x_t, \qquad y_{t+1} = A h_{t+1}, \qquad h_0 = 0
@@ -91,6 +105,10 @@ class LinearRNN:
     def spectral_radius(self):
         r"""The largest modulus of an eigenvalue of :math:`W`, shape (...).
 
+        It is worth what eigenvalues in floats are: exact for a :math:`W` whose last bits are other ones. Those of a strongly
+        non-normal :math:`W` move far for it, by :math:`\varepsilon^{1/n}` in a chain of n units in rotated coordinates. Whether
+        sums over all lags converge is decided by the powers of :math:`W` themselves.
+
         Examples
         --------
         >>> float(LinearRNN([[1.0]], [[-0.5]], [[1.0]]).spectral_radius())
@@ -123,6 +141,8 @@ class LinearRNN:
         array([2.  , 1.  , 0.5 , 0.25])
         """
         lags = as_count("lags", lags)
+        if lags * self.o * self.m > 2**31:
+            raise ValueError(f"lags: expected so few that the response fits into memory, got {lags}")
         response = self._response(lags)
         if not np.isfinite(response).all():
             raise ValueError(
@@ -167,14 +187,45 @@ class LinearRNN:
         with np.errstate(over="ignore"):
             reach = np.abs(z) * self.spectral_radius()
         if not np.all(reach < 1):
+            self._check_disc(z, reach)
+        with np.errstate(over="ignore", invalid="ignore"):
+            H, inner = self._transfer(z)
+            if not np.isfinite(H).all():
+                raise ValueError(f"z: expected numbers at which the transfer function is within the range of floats, got {z}")
+            if _most(inner) > 1e6 * _most(self.B):  # then rounding can have grown as well
+                moved, _ = LinearRNN(self.A, jitter(self.W), self.B)._transfer(z)
+                if not np.all(_largest(moved - H) <= 1e-6 * _largest(self.A) * _largest(inner)):
+                    raise too_non_normal("network", "a transfer function that is lost when their last bits change")
+        return H
+
+    def _transfer(self, z):
+        inner = np.linalg.solve(np.eye(self.n) - z[..., None, None] * self.W, self.B)
+        return self.A @ inner, inner
+
+    def _check_disc(self, z, reach):
+        """Eigenvalues of strongly non-normal matrices can be far off: where they say no, the powers decide."""
+        W = np.abs(z)[..., None, None] * self.W
+        try:
+            squares(np.finfo(float).eps, network=W[reach >= 1] if np.ndim(reach) else W)
+        except ValueError:
             raise ValueError(
                 f"z: the sum converges where |z| times the spectral radius is below 1, got {np.max(reach):.6g}"
-            )
-        return self.A @ np.linalg.solve(np.eye(self.n) - z[..., None, None] * self.W, self.B)
+            ) from None
 
 
-def check_pair(student, teacher, **batches):
-    """Return the common batch shape of student, teacher and what else is named; raise ValueError if o or m differ.
+def as_network(name, value):
+    """Return `value`; raise ValueError unless it is a LinearRNN.
+
+    Examples
+    --------
+    >>> as_network("net", LinearRNN([[1.0]], [[0.0]], [[1.0]]))
+    LinearRNN(o=1, n=1, m=1)
+    """
+    return as_instance(name, value, LinearRNN, "a LinearRNN")
+
+
+def check_pair(student, teacher, source=None, **batches):
+    """Return the common batch shape of student, teacher, source and what else is named; raise ValueError if o or m differ.
 
     Examples
     --------
@@ -182,15 +233,20 @@ def check_pair(student, teacher, **batches):
     >>> check_pair(net, net, R=(20,))
     (20,)
     """
+    as_network("student", student), as_network("teacher", teacher)
     for axis in "om":
         if getattr(student, axis) != getattr(teacher, axis):
             raise ValueError(
                 f"student: expected the teacher's {axis} = {getattr(teacher, axis)}, got {getattr(student, axis)}"
             )
+    if source is not None:
+        if as_network("source", source).o != student.m:
+            raise ValueError(f"source: expected as many outputs as the student's m = {student.m}, got o = {source.o}")
+        batches["source"] = source.batch_shape
     return broadcast_batch(student=student.batch_shape, teacher=teacher.batch_shape, **batches)
 
 
-def lag_weights(horizon, every_step):
+def lag_weights(horizon, every_step, lags=None):
     """The share of the steps 1 .. T whose error has heard of lag k, ``1 - k/T``; at the final step alone every lag is in.
 
     Examples
@@ -198,11 +254,12 @@ def lag_weights(horizon, every_step):
     >>> lag_weights(4, every_step=True)
     array([1.  , 0.75, 0.5 , 0.25])
     """
-    return 1 - np.arange(horizon) / horizon if every_step else np.ones(horizon)
+    k = np.arange(horizon if lags is None else lags)
+    return 1 - k / horizon if every_step else np.ones(k.size)
 
 
-def loss(student, teacher, horizon=np.inf, every_step=False):
-    r"""The loss of a student under white-noise input, at the final step or averaged over every step.
+def loss(student, teacher, horizon=np.inf, every_step=False, source=None):
+    r"""The loss of a student under white-noise or coloured input, at the final step or averaged over every step.
 
     .. math:: L_T = \tfrac12 \mathbb{E} \lVert y_T - y^*_T \rVert^2
                   = \tfrac12 \sum_{k=0}^{T-1} \lVert A W^k B - A^* W^{*k} B^* \rVert_F^2
@@ -211,9 +268,10 @@ def loss(student, teacher, horizon=np.inf, every_step=False):
     :math:`L_1, \dots, L_T`: each lag k counts from step k + 1 on, so its term has the weight :math:`1 - k/T`. Both have
     the same limit.
 
-    A finite horizon takes the sum. The limit is exact: the error is the output of one network that holds both,
-    and the sum over all lags is the observability Gramian of that network, in factored form, so that the loss is
-    never negative, and as accurate close to zero as the rounding of the weights allows.
+    A finite horizon of up to a thousand lags takes the sum. Otherwise the error is the output of one network that holds both,
+    and the sum over its lags is the observability Gramian of that network, in factored form, so that the loss is never
+    negative: close to zero its square root is off by little more than a change of the last bits of the weights would make it.
+    Where weights are so strongly non-normal that such a change moves it by a millionth of the two responses, it is refused.
 
     Parameters
     ----------
@@ -223,6 +281,10 @@ def loss(student, teacher, horizon=np.inf, every_step=False):
         The number of steps T before the error is read.
     every_step : bool
         Whether the error is read at every step up to T, and not only at T.
+    source : LinearRNN, optional
+        Coloured input: :math:`x_t` is the output of this network at time t. It has run on white noise since long before, so
+        that the input is stationary, while student and teacher start at :math:`h_0 = 0`. It has as many outputs as the student
+        has inputs, and a spectral radius below 1. Without it the input is white.
 
     Returns
     -------
@@ -232,8 +294,8 @@ def loss(student, teacher, horizon=np.inf, every_step=False):
     Raises
     ------
     ValueError
-        o or m differ, batch axes do not broadcast, a horizon that is not a whole number of at least 1 or inf, or
-        an infinite one with a spectral radius of 1 or more on either side.
+        o or m differ, batch axes do not broadcast, a horizon that is not a whole number of at least 1 or inf, an
+        infinite one with a spectral radius of 1 or more on either side, or weights that are too non-normal.
 
     Examples
     --------
@@ -241,19 +303,95 @@ def loss(student, teacher, horizon=np.inf, every_step=False):
     >>> [round(float(loss(student, teacher, horizon)), 6) for horizon in (1, 2, np.inf)]
     [0.0, 0.125, 0.166667]
     """
-    horizon, batch = as_horizon(horizon), check_pair(student, teacher)
-    if horizon < np.inf:
-        with np.errstate(over="ignore", invalid="ignore"):
-            gap = student._response(horizon) - teacher._response(horizon)
-            by_lag = (gap**2).sum(axis=(-2, -1)) * lag_weights(horizon, every_step)
-            return finite("horizon", 0.5 * by_lag.sum(axis=-1))
-    powers, powers_ = squares(np.finfo(float).eps, student=student.W, teacher=teacher.W)
+    horizon, batch = as_horizon(horizon), check_pair(student, teacher, source=source)
+    if source is not None:
+        student, teacher = series(student, source), series(teacher, source)
+        unheard = 0 if horizon == np.inf else _loss_of_the_start(student, teacher, source, horizon, every_step)
+        return loss(student, teacher, horizon, every_step) + unheard
+    compute = _loss_lag_by_lag if horizon <= LONG else _loss_by_doubling
     with np.errstate(over="ignore", invalid="ignore"):
-        F = [_both(batch, W, W_) for W, W_ in zip(powers, powers_)]
-        C = np.concatenate([np.broadcast_to(A, batch + A.shape[-2:]) for A in (student.A, -teacher.A)], axis=-1)
-        B = np.concatenate([np.broadcast_to(B, batch + B.shape[-2:]) for B in (student.B, teacher.B)], axis=-2)
+        value, far = compute(student, teacher, batch, horizon, every_step)
+        if far and np.isfinite(value).all():
+            check_settled(
+                lambda *pair: [np.sqrt(compute(*pair, batch, horizon, every_step)[0])[..., None, None]], student, teacher
+            )
+        return finite("horizon", value)
+
+
+def _loss_lag_by_lag(student, teacher, batch, horizon, every_step, lags=None):
+    lags = lags or horizon
+    h, h_ = krylov(student.W, student.B, lags), krylov(teacher.W, teacher.B, lags)
+    gap = student.A[..., None, :, :] @ h - teacher.A[..., None, :, :] @ h_
+    by_lag = (gap**2).sum(axis=(-2, -1)) * lag_weights(horizon, every_step, lags)
+    return 0.5 * by_lag.sum(axis=-1), far_from(h, student.B) or far_from(h_, teacher.B)
+
+
+def _loss_by_doubling(student, teacher, batch, horizon, every_step):
+    powers, powers_ = squares(np.finfo(float).eps, horizon, student=student.W, teacher=teacher.W)
+    if grown(powers) and reach(powers) <= MOST_LAGS:
+        return _loss_lag_by_lag(student, teacher, batch, horizon, every_step, min(horizon, reach(powers)))
+    F = each(lambda W, W_: _both(batch, W, W_), powers, powers_)
+    C = np.concatenate([np.broadcast_to(A, batch + A.shape[-2:]) for A in (student.A, -teacher.A)], axis=-1)
+    B = np.concatenate([np.broadcast_to(B, batch + B.shape[-2:]) for B in (student.B, teacher.B)], axis=-2)
+    if horizon < np.inf:
+        root = gramian_factor_partial(F, C, horizon, every_step) @ B
+    else:
         thin = thin_doublings(F, B)
-        return finite("horizon", 0.5 * ((gramian_factor(F[thin:], C) @ columns(F[:thin], B)) ** 2).sum(axis=(-2, -1)))
+        root = gramian_factor(F[thin:], C) @ columns(F[:thin], B)
+    return 0.5 * (root**2).sum(axis=(-2, -1)), grown(powers)
+
+
+def far_from(blocks, start):
+    """Whether the blocks [X, W X, W^2 X, ...] are much larger than X, in the mean: then rounding can have grown as well.
+
+    Examples
+    --------
+    >>> far_from(np.array([[[1.0]], [[1e6]]]), np.array([[1.0]]))
+    True
+    """
+    return bool(np.vdot(blocks, blocks) * start.size > 1e8 * np.vdot(start, start) * blocks.size)
+
+
+def check_settled(compute, student, teacher):
+    """Raise ValueError where the last bits of the weights decide the answer, which rounding has changed by as much then.
+
+    For strongly non-normal weights this is so although they are stable.
+
+    Parameters
+    ----------
+    compute : callable
+        From student and teacher to a sequence of arrays (..., p, q), linear in the difference of the two responses, or its norm.
+    student, teacher : LinearRNN
+
+    Examples
+    --------
+    >>> net = LinearRNN([[1.0]], [[0.5]], [[1.0]])
+    >>> check_settled(lambda student, teacher: [student.W - teacher.W], net, net)
+    """
+    answer = compute(student, teacher)
+    own = compute(student, LinearRNN(0 * teacher.A, teacher.W, teacher.B))
+    sizes = [_largest(part) + _largest(whole - part) for whole, part in zip(answer, own)]
+    for name, pair in (("student", (_jitter(student), teacher)), ("teacher", (student, _jitter(teacher)))):
+        try:
+            changes = [_largest(moved - whole) for moved, whole in zip(compute(*pair), answer)]
+        except ValueError:
+            raise too_non_normal(name, "an answer that is lost when their last bits change") from None
+        for change, size in zip(changes, sizes):
+            if not np.all(change <= 1e-6 * size):
+                share = np.max(change / np.where(size > 0, size, 1))
+                raise too_non_normal(name, f"an answer that moves by {share:.1g} of its size when their last bits change")
+
+
+def _jitter(net):
+    return LinearRNN(net.A, jitter(net.W), net.B)
+
+
+def _most(array):
+    return np.abs(array).max(initial=0)
+
+
+def _largest(matrix):
+    return np.abs(matrix).max(axis=(-2, -1))
 
 
 def _both(batch, W, W_):
@@ -262,6 +400,160 @@ def _both(batch, W, W_):
     block = np.zeros(batch + (both, both))
     block[..., :n, :n], block[..., n:, n:] = W, W_
     return block
+
+
+def series(net, source):
+    """A network that hears a source, as one network that hears what the source does: its state is (h, g), g the source's.
+
+    Examples
+    --------
+    >>> half = LinearRNN([[1.0]], [[0.5]], [[1.0]])
+    >>> series(half, half).W
+    array([[0.5, 1. ],
+           [0. , 0.5]])
+    """
+    batch = broadcast_batch(net=net.batch_shape, source=source.batch_shape)
+    n, both = net.n, net.n + source.n
+    A, W, B = np.zeros(batch + (net.o, both)), np.zeros(batch + (both, both)), np.zeros(batch + (both, source.m))
+    A[..., :n] = net.A
+    W[..., :n, :n], W[..., :n, n:], W[..., n:, n:] = net.W, net.B @ source.A, source.W
+    B[..., n:, :] = source.B
+    return LinearRNN.unchecked(A, W, B)
+
+
+def start_factor(source):
+    r"""A factor S of the stationary covariance of a source's state, :math:`S S^\top = \sum_k W^k B B^\top W^{k\top}`: (..., n, r).
+
+    Examples
+    --------
+    >>> S = start_factor(LinearRNN([[1.0]], [[0.6]], [[0.8]]))
+    >>> (S @ S.mT).round(12)
+    array([[1.]])
+    """
+    (powers,) = squares(np.finfo(float).eps, source=source.W)
+    return gramian_factor([power.mT for power in powers], source.B.mT).mT
+
+
+def start_response(student, teacher, source, horizon):
+    """What is left of the source's state at time 0 in the states of :func:`series` and in the error.
+
+    That is z_t, (..., T + 1, n, r), and c_t, (..., T + 1, o, r), for t = 0 .. T.
+    """
+    S = start_factor(source)
+    z, z_ = (
+        krylov(net.W, np.concatenate([np.zeros(S.shape[:-2] + (net.n - source.n, S.shape[-1])), S], axis=-2), horizon + 1)
+        for net in (student, teacher)
+    )
+    return z, student.A[..., None, :, :] @ z - teacher.A[..., None, :, :] @ z_
+
+
+def _loss_of_the_start(student, teacher, source, horizon, every_step):
+    if horizon > MOST_LAGS:
+        raise ValueError(f"horizon: expected at most {MOST_LAGS} steps, or infinitely many, with a source, got {horizon}")
+    _, c = start_response(student, teacher, source, horizon)
+    c = c[..., 1:, :, :] if every_step else c[..., -1:, :, :]
+    return finite("horizon", 0.5 * (c**2).sum(axis=(-2, -1)).mean(axis=-1))
+
+
+def draw_inputs(rng, shape, m, source=None):
+    """Sequences (*shape, m) of white noise, or of what a source makes of it; the last axis of `shape` is time.
+
+    Examples
+    --------
+    >>> draw_inputs(np.random.default_rng(0), (5, 7), 2).shape
+    (5, 7, 2)
+    """
+    if source is None:
+        return rng.standard_normal(shape + (m,))
+    S = start_factor(source)
+    g = rng.standard_normal(shape[:-1] + (S.shape[-1],)) @ S.mT
+    x = np.empty(shape + (m,))
+    for t in range(shape[-1]):
+        x[..., t, :] = g @ source.A.mT
+        g = g @ source.W.mT + rng.standard_normal(shape[:-1] + (source.m,)) @ source.B.mT
+    return x
+
+
+def leaky_network(A, J, K, tau_m):
+    r"""A leaky network :math:`h_{t+1} = (1 - 1/\tau_m) h_t + (J h_t + K x_t)/\tau_m` as a :class:`LinearRNN`.
+
+    .. math:: W = \left(1 - \frac{1}{\tau_m}\right) I + \frac{J}{\tau_m}, \qquad B = \frac{K}{\tau_m}
+
+    The eligibility trace that goes with it decays by :math:`\hat w = 1 - 1/\tau_m`.
+
+    Parameters
+    ----------
+    A : array (..., o, n)
+        Readout.
+    J : array (..., n, n)
+        Recurrent weights, to unit i from unit j.
+    K : array (..., n, m)
+        Input weights.
+    tau_m : array (...)
+        Time constant of the membrane, in steps, at least 1.
+
+    Returns
+    -------
+    LinearRNN
+
+    Raises
+    ------
+    ValueError
+        Shapes that do not fit each other, numbers that are not real and finite, or a time constant below 1.
+
+    Examples
+    --------
+    >>> leaky_network(A=[[1.0]], J=[[0.5]], K=[[2.0]], tau_m=4.0).W
+    array([[0.875]])
+    """
+    sizes = {}
+    A, J, K = as_array("A", A, "o n", sizes), as_array("J", J, "n n", sizes), as_array("K", K, "n m", sizes)
+    tau_m = as_array("tau_m", tau_m, "", {})
+    if not np.all(tau_m >= 1):
+        raise ValueError(f"tau_m: expected at least 1 step, got {tau_m.min():g}")
+    broadcast_batch(A=A.shape[:-2], J=J.shape[:-2], K=K.shape[:-2], tau_m=tau_m.shape)
+    share = 1 / tau_m[..., None, None]
+    return LinearRNN(A, (1 - share) * np.eye(A.shape[-1]) + share * J, share * K)
+
+
+def random_network(rng, n, o=1, m=1, radius=0.9, batch=()):
+    r"""A network, or a batch of them, of Gaussian weights, with W scaled to a given spectral radius.
+
+    The entries of A have variance 1/n, those of B variance 1.
+
+    Parameters
+    ----------
+    rng : numpy.random.Generator
+    n, o, m : int
+        Numbers of hidden units, outputs and inputs.
+    radius : float
+        The spectral radius :math:`\rho(W)`, not negative.
+    batch : tuple of int
+        Batch axes.
+
+    Returns
+    -------
+    LinearRNN
+
+    Raises
+    ------
+    ValueError
+        A size that is not a whole number of at least 1, a radius that is negative or not finite, or no Generator.
+
+    Examples
+    --------
+    >>> net = random_network(np.random.default_rng(0), n=5, o=2, batch=(20,))
+    >>> net, bool(np.allclose(net.spectral_radius(), 0.9))
+    (LinearRNN(o=2, n=5, m=1, batch=(20,)), True)
+    """
+    as_instance("rng", rng, np.random.Generator, "a numpy.random.Generator")
+    n, o, m = as_count("n", n), as_count("o", o), as_count("m", m)
+    radius = as_array("radius", radius, "", {})
+    if radius.ndim or radius < 0:
+        raise ValueError(f"radius: expected one number of at least 0, got {radius}")
+    batch = (batch,) if np.ndim(batch) == 0 else tuple(batch)
+    A, W, B = (rng.standard_normal(batch + shape) for shape in ((o, n), (n, n), (n, m)))
+    return LinearRNN(A / np.sqrt(n), W * (radius / np.abs(np.linalg.eigvals(W)).max(axis=-1))[..., None, None], B)
 
 
 def simulate(net, inputs):
@@ -289,7 +581,7 @@ def simulate(net, inputs):
     >>> simulate(LinearRNN([[2.0]], [[0.5]], [[1.0]]), [[[1.0], [0.0], [0.0]]]).ravel()
     array([2. , 1. , 0.5])
     """
-    x = as_array("inputs", inputs, "batch T m", {"m": net.m})
+    x = as_array("inputs", inputs, "batch T m", {"m": as_network("net", net).m})
     broadcast_batch(net=net.batch_shape, inputs=x.shape[:-3])
     A, W, B = (np.swapaxes(weights, -1, -2) for weights in (net.A, net.W, net.B))
     with np.errstate(over="ignore", invalid="ignore"):

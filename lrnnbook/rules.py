@@ -34,7 +34,9 @@ class BPTT(Rule):
     def sent(self, net):
         return net.A.mT, net.W.mT
 
-    def _sent_in_total(self, student, teacher, powers, powers_):
+    def _sent_in_total(self, sent, student, teacher, powers, powers_):
+        if student.n > sent[1].shape[-1]:  # a source is part of it
+            return super()._sent_in_total(sent, student, teacher, powers, powers_)
         # G's powers are those of W, transposed, and need not be taken again.
         back, back_ = ([W.mT for W in of_one] for of_one in (powers, powers_))
         Y, YT = gramians(back, student.A.mT, back_, teacher.A.mT)
@@ -138,7 +140,7 @@ class RFLO(Rule):
     def sent(self, net):
         return self.R.mT, self.decay[..., None, None] * np.eye(net.n)
 
-    def _sent_in_total(self, student, teacher, powers, powers_):
+    def _sent_in_total(self, sent, student, teacher, powers, powers_):
         def filtered(net):  # A (I - decay W)^-1
             return np.linalg.solve(np.eye(net.n) - self.decay[..., None, None] * net.W.mT, net.A.mT).mT
 
@@ -257,8 +259,8 @@ class KolenPollack(RFLO):
         if np.any(self.weight_decay < 0):
             raise ValueError(f"weight_decay: expected numbers of at least 0, got {self.weight_decay}")
 
-    def update(self, student, teacher, horizon=np.inf, every_step=False, **more):
-        return self._decayed(student, super().update(student, teacher, horizon, every_step, **more))
+    def update(self, student, teacher, horizon=np.inf, every_step=False, source=None):
+        return self._decayed(student, super().update(student, teacher, horizon, every_step, source))
 
     def sampled_update(self, student, inputs, targets, every_step=False):
         return self._decayed(student, super().sampled_update(student, inputs, targets, every_step))

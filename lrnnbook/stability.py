@@ -3,8 +3,8 @@
 import numpy as np
 
 from .checks import as_array, broadcast_batch
-from .forms import geometric, geometric_slope, mode_sums, pair
-from .modes import Mode
+from .forms import as_rule, geometric, geometric_slope, mode_sums, pair
+from .modes import Mode, as_mode
 
 
 def optimal_mode(s, target):
@@ -23,7 +23,7 @@ def optimal_mode(s, target):
     Raises
     ------
     ValueError
-        s is 0 or not finite, or the shapes do not broadcast.
+        s is 0 or not finite, or so small that b is not, or the shapes do not broadcast.
 
     Examples
     --------
@@ -34,8 +34,12 @@ def optimal_mode(s, target):
     s = as_array("s", s, "", {}, complex_too=True)
     if np.any(s == 0):
         raise ValueError("s: expected numbers other than 0, which no point of the optimal manifold has")
-    broadcast_batch(s=s.shape, target=target.shape)
-    return Mode(a=s, b=target.a * target.b / s, w=target.w)
+    broadcast_batch(s=s.shape, target=as_mode("target", target).shape)
+    with np.errstate(over="ignore"):
+        b = target.a * target.b / s
+    if not np.isfinite(b).all():
+        raise ValueError(f"s: expected numbers at which a* b* / s is within the range of floats, got {s}")
+    return Mode(a=s, b=b, w=target.w)
 
 
 def jacobian(rule, mode, target):
@@ -70,7 +74,7 @@ def jacobian(rule, mode, target):
     >>> jacobian(BPTT(), Mode(1.0, 1.0, 0.0), Mode(1.0, 1.0, 0.0)).tolist()
     [[-1.0, -1.0, 0.0], [-1.0, -1.0, 0.0], [0.0, 0.0, -1.0]]
     """
-    shape = rule.check_modes(mode=mode, target=target)
+    shape = as_rule(rule).check_modes(mode=mode, target=target)
     with np.errstate(over="ignore", invalid="ignore"):
         if rule.oscillates(mode, target):
             rows = _complex_jacobian(rule, mode, target)
@@ -162,7 +166,7 @@ def decay_rates(rule, s, target):
     array([-1., -2.])
     """
     mode = optimal_mode(s, target)
-    rule.check_modes(target=target, mode=mode)
+    as_rule(rule).check_modes(target=target, mode=mode)
     f, mu = rule.mode_sent(mode.a, mode.w, mode.b)
     with np.errstate(over="ignore", invalid="ignore"):
         if rule.oscillates(mode):

@@ -1,60 +1,39 @@
-"""Training whole networks: one student or many at once, by descent or along the flow, and what became of each."""
+"""Training whole networks step by step: one student or many at once."""
 
-from math import prod
-from typing import NamedTuple
+import copy
 
 import numpy as np
-from tqdm import tqdm
 
-from .checks import as_array, as_count, as_horizon, some
-from .adaptive import check_times, follow
-from .networks import LinearRNN, check_pair, loss, simulate
-
-
-class History(NamedTuple):
-    r"""What :func:`lrnnbook.train` and :func:`lrnnbook.train_flow` return; (...) are the batch axes of the runs.
-
-    ``student`` holds the last weights. ``times`` (records,) is when the loss was recorded, in steps, or in units of
-    :math:`1/\eta` steps for a flow, and ``losses`` (..., records) what it was. ``snapshots`` is the student at the
-    chosen steps, on an axis in front of the others, or None. ``diverged_at`` (...) is when a run's weights no longer had
-    a finite loss and update, and inf for a run that stayed; a diverged run is frozen, in all of these, at the last
-    weights that had them.
-    """
-
-    student: LinearRNN
-    times: np.ndarray
-    losses: np.ndarray
-    snapshots: LinearRNN | None
-    diverged_at: np.ndarray
-
-    def converged_at(self, below):
-        """The first recorded time at which the loss is below `below`: (...), inf where it never is.
-
-        Examples
-        --------
-        >>> net = LinearRNN([[1.0]], [[0.5]], [[1.0]])
-        >>> float(History(net, np.array([0, 10, 20]), np.array([3.0, 2.0, 1.0]), None, np.inf).converged_at(2.5))
-        10.0
-        """
-        there = self.losses < below
-        return np.where(there.any(axis=-1), self.times[there.argmax(axis=-1)], np.inf)[()]
+from .checks import as_count, as_horizon, broadcast_batch
+from .descent import as_descent
+from .forms import as_rule
+from .history import History, as_resumed, joined
+from .networks import LinearRNN, as_network
+from .progress import bar_of
+from .runs import Runs
+from .sharing import share_out
+from .tasks import as_task
 
 
 def train(
     rule,
     student,
     teacher,
-    learning_rate,
-    steps,
+    learning_rate=None,
+    steps=None,
     *,
+    optimiser=None,
     horizon=np.inf,
     every_step=False,
+    source=None,
     batch_size=None,
     seed=None,
     shared_inputs=False,
     record=None,
     snapshots=(),
     progress=False,
+    resume=None,
+    executor=None,
 ):
     r"""Train a student, or a batch of them, by a rule: :math:`\theta \leftarrow \theta - \eta\, \Delta\theta`.
 
@@ -63,31 +42,49 @@ def train(
 
     Parameters
     ----------
-    rule : BPTT, TruncatedBPTT, RFLO or EProp
-        Feedback and decay may have batch axes: each run its own.
+    rule : Rule
+        What it brings may have batch axes: each run its own.
     student : LinearRNN
-        The initial weights. To go on with a run, hand in ``history.student``.
-    teacher : LinearRNN
-        One for all, or one a run.
-    learning_rate : array (...)
-        :math:`\eta`, positive. Its axes are batch axes: shape (8, 1) and twenty students are 160 runs.
+        The initial weights.
+    teacher : LinearRNN, or (inputs, targets), or an iterator of such pairs
+        One for all, or one a run. Inputs (..., batch, T, m) and targets (..., batch, o), or (..., batch, T, o) with `every_step`,
+        take the place of a teacher: the same at every step, or a new pair for each. The loss is then that on the pair, half the
+        mean squared error.
+    learning_rate : array (...), or Update
+        :math:`\eta`, positive. Its axes are batch axes: shape (8, 1) and twenty students are 160 runs. As an ``lb.Update`` it
+        holds one for A, for W and for B, each of a shape that broadcasts with the weights: one a run is (runs, 1, 1), and 0
+        freezes an entry.
     steps : int
+        How many steps this call takes.
+    optimiser : optional
+        In place of a learning rate, anything with optax's ``init(params)`` and ``update(updates, state, params)``; what it returns is
+        added to the weights. It is handed an ``lb.Update`` over all runs, in which those that have diverged have the gradient 0.
+        optax's own work in the precision that JAX is set to.
     horizon : int or inf
         The number of steps T before the error is read.
     every_step : bool
         Whether the error is read at every step up to T, as in the sequence loss, and not only at T.
+    source : LinearRNN, optional
+        The input is the output of this network under white noise, instead of white noise, see :func:`lrnnbook.loss`.
     batch_size : int, optional
-        Train on this many new sequences of white noise at each step; without it, on the expected update.
+        Train on this many new sequences at each step; without it, on the expected update.
     seed : int or numpy.random.Generator, optional
-        Where the sequences come from. A run that goes on from another takes the same generator, which has moved on.
+        Where the sequences come from.
     shared_inputs : bool
         Whether all runs see the same sequences, or each its own.
     record : int, optional
         The loss is recorded every so many steps, and at the last; up to two hundred times unless told.
     snapshots : sequence of int
-        Steps at which the weights are kept, from 0 to `steps`, in increasing order.
+        Steps at which the weights are kept, from 0 to the last, in increasing order.
     progress : bool
         Whether to show a progress bar, with the median loss and the number of runs that have diverged.
+    resume : History, optional
+        What an earlier call returned. It goes on from there as if it had not stopped, for `steps` more, with that call's last weights,
+        rule, generator and optimiser's state in place of those handed in; steps are counted from its start, and its records are
+        kept. For the same run hand in the same arguments otherwise.
+    executor : concurrent.futures.Executor, optional
+        Share the runs out over it: processes, threads, or a cluster's. Each piece draws the sequences of all runs and keeps its
+        own, so that the result is that of one process up to rounding.
 
     Returns
     -------
@@ -97,9 +94,9 @@ def train(
     Raises
     ------
     ValueError
-        What the rule's :meth:`~lrnnbook.rules.Rule.update` or :meth:`~lrnnbook.rules.Rule.sampled_update` cannot take, a
+        What the rule's :meth:`~lrnnbook.Rule.update` or :meth:`~lrnnbook.Rule.sampled_update` cannot take, a
         start of infinite loss among it; a learning rate that is not positive; counts that are not whole or too small; a
-        batch size at an infinite horizon.
+        batch size at an infinite horizon; an optimiser with a rule whose feedback learns; a history that does not fit.
 
     Examples
     --------
@@ -109,208 +106,84 @@ def train(
     >>> history.student.W[0].round(6), history.diverged_at
     (array([[0.5]]), array([inf,  5.]))
     """
-    steps, eta = as_count("steps", steps), as_array("learning_rate", learning_rate, "", {})
-    if not np.all(eta > 0):
-        raise ValueError(f"learning_rate: expected positive numbers, got {learning_rate!r}")
+    rule, steps = as_rule(rule), as_count("steps", steps)
+    task = as_task(as_network("student", student), teacher, as_horizon(horizon), every_step, batch_size, seed, shared_inputs, source)
+    descent = as_descent(learning_rate, optimiser, student, rule)
+    shape = broadcast_batch(
+        student=student.batch_shape, **task.batches, learning_rate=descent.batch, **rule.batches(student)
+    )
+    before = None if resume is None else as_resumed(resume, shape)
+    start = 0 if before is None else int(before.times[-1])
     record = -(-steps // 200) if record is None else as_count("record", record)
-    kept_at = _chosen_steps(snapshots, steps)
-    horizon, shape = as_horizon(horizon), check_pair(student, teacher, learning_rate=eta.shape, **rule.batches(student))
-    if batch_size is not None:
-        batch_size = as_count("batch_size", batch_size)
-        if horizon == np.inf:
-            raise ValueError("horizon: training on sequences needs a finite number of steps, got inf")
-    rng = np.random.default_rng(seed)
-    times = np.append(np.arange(0, steps, record), steps)
-    runs, losses, kept = _Runs(rule, student, teacher, shape, horizon, every_step), [], []
+    times = np.append(np.arange(start + -start % record, start + steps, record), start + steps)
+    plan = start, steps, times, _chosen_steps(snapshots, start, start + steps)
+    if executor is None:
+        history = _train(rule, student, task, descent, shape, plan, before, progress)
+    else:
+        history = share_out(executor, _train, rule, student, task, descent, shape, plan, before, progress)
+    return history if before is None else joined(before, history, record)
 
-    def look(rule, net, teacher, live):
-        # Away from the edge |w| = 1 it is the loss that leaves the range of floats first.
-        far = horizon < np.inf or max(np.abs(net.A).max(), np.abs(net.B).max()) > 1e50
-        value = loss(net, teacher, horizon, every_step) if far or k in times else None
-        if batch_size is None:
-            return value, rule.update(net, teacher, horizon, every_step)
-        if k == steps:
-            return value, None
-        x = some(sequences, shape, live, core=3)
-        y = simulate(teacher, x)
-        return value, rule.sampled_update(net, x, y if every_step else y[..., -1, :], every_step)
 
-    weights = runs.weights
-    with tqdm(total=steps, disable=not progress, unit=" steps") as bar:
-        for k in range(steps + 1):
-            if batch_size is not None and k < steps:
-                sequences = rng.standard_normal((() if shared_inputs else shape) + (batch_size, horizon, student.m))
-            value, delta = runs.advance(look, weights, k)
-            if k in times:
+def _train(rule, student, task, descent, shape, plan, before=None, progress=False):
+    """:func:`train`, its arguments checked: the records from the start of this call on."""
+    start, steps, times, kept_at = plan
+    if before is not None:
+        rule, student = before.rule, before.student
+        task.rng, descent.state = copy.deepcopy((before.state["generator"], before.state["optimiser"]))
+    runs, losses, kept = Runs(rule, student, shape), [], []
+    if before is not None:
+        runs.diverged_at, runs.losses = before.diverged_at.ravel().copy(), before.losses[..., -1].ravel().copy()
+        runs.live = np.flatnonzero(np.isinf(runs.diverged_at))
+    state, times_set, last = [part[runs.live] for part in runs.state], set(times.tolist()), start + steps
+
+    def look(rule, net, live):
+        value = task.loss(net, shape, live) if k in times_set or task.is_far(net) else None
+        return value, None if k == last and task.rng is not None else task.update(rule, net, shape, live)
+
+    def frozen_loss(rule, net, live):
+        return task.loss(net, shape, live)
+
+    with bar_of(progress, total=steps, unit=" steps") as bar:
+        for k in range(start, last + 1):
+            if k < last:
+                task.draw(shape)
+            if k == start and before is None and runs.live.size:
+                seen = look(*runs.part(state, runs.live), runs.live)  # raises where a start is not valid
+            else:
+                seen = runs.advance(look, frozen_loss, state, k)
+            value, update = seen if seen is not None else ([], None)
+            if k in times_set:
                 losses.append(runs.all_losses(value))
                 if progress and losses[-1].size:
                     diverged = np.isfinite(runs.diverged_at).sum()
                     bar.set_postfix(loss=f"{np.median(losses[-1]):.3g}", diverged=diverged, refresh=False)
             if k in kept_at:
-                kept.append(runs.network())
-            if delta is not None and k < steps:
-                rate = some(eta, shape, runs.live, core=0)[..., None, None]
+                kept.append(runs.last()[0])
+            if update is not None and k < last:
                 with np.errstate(over="ignore", invalid="ignore"):
-                    weights = [weight[runs.live] - rate * change for weight, change in zip(runs.weights, delta)]
-            bar.update(k < steps)
+                    state = descent.step(runs, update)
+                    if runs.learns:
+                        state += _learned(runs, update, descent.of(shape, runs.live))
+            bar.update(k < last)
     snapshots = LinearRNN(*map(np.stack, zip(*((net.A, net.W, net.B) for net in kept)))) if kept else None
     losses = np.stack(losses, axis=-1).reshape(*shape, len(times))
-    return History(runs.network(), times, losses, snapshots, runs.diverged_at.reshape(shape)[()])
+    student, rule = runs.last()
+    state = copy.deepcopy({"generator": task.rng, "optimiser": descent.state})
+    return History(student, times, losses, snapshots, runs.diverged_at.reshape(shape)[()], state, rule)
 
 
-def train_flow(
-    rule, student, teacher, times, *, horizon=np.inf, every_step=False, rtol=1e-6, atol=1e-9, progress=False
-):
-    r"""Follow the gradient flow, or a rule's: :math:`\frac{d}{dt}(A, W, B) = -\Delta(A, W, B)`.
-
-    It is :func:`lrnnbook.train` with a vanishing learning rate. Each run takes its own steps of the explicit Runge-Kutta
-    pair of Dormand and Prince, as in :func:`lrnnbook.integrate`. A run diverges where its steps become smaller than
-    :math:`10^{-12}` of the last time.
-
-    Parameters
-    ----------
-    rule, student, teacher, horizon, every_step, progress
-        As in :func:`lrnnbook.train`.
-    times : (records,)
-        When to record loss and weights, in units of :math:`1/\eta` steps, not decreasing; the start is at time 0.
-    rtol, atol : float
-        One step's error in the weights stays below ``atol + rtol * abs(value)``, in the root mean square.
-
-    Returns
-    -------
-    History
-        With snapshots at all times.
-
-    Raises
-    ------
-    ValueError
-        What the rule's :meth:`~lrnnbook.rules.Rule.update` cannot take, a start of infinite loss among it; times that are
-        negative, decreasing or not one-dimensional; tolerances outside (0, 1).
-    RuntimeError
-        A run that needs more than a million steps.
-
-    Examples
-    --------
-    >>> from lrnnbook import BPTT
-    >>> student, teacher = LinearRNN([[0.5]], [[0.0]], [[0.5]]), LinearRNN([[1.0]], [[0.5]], [[1.0]])
-    >>> train_flow(BPTT(), student, teacher, times=[0.0, 50.0]).snapshots.W.round(4).ravel()
-    array([0. , 0.5])
-    """
-    times, horizon = check_times(times, rtol, atol), as_horizon(horizon)
-    shape = check_pair(student, teacher, **rule.batches(student))
-    runs = _Runs(rule, student, teacher, shape, horizon, every_step)
-
-    def look(rule, net, teacher, live):
-        return rule.update(net, teacher, horizon, every_step)
-
-    def deltas(y, run):
-        """The update at y (numbers, runs), in the same form; NaN for a run that has none."""
-        out, there = np.full_like(y, np.nan), np.flatnonzero(np.isfinite(y).all(axis=0))
-        good, update = runs.attempt(look, _unpack(y[:, there], runs.weights), run[there])
-        if good.any():
-            out[:, there[good]] = _pack(update)
-        return out
-
-    def left(t, h, y, velocity, run):
-        return h < 1e-12 * times[-1], t
-
-    look(*runs.part(runs.weights, runs.live))  # raises where a start has no update
-    with tqdm(total=float(times[-1]), disable=not progress, bar_format=FLOW_BAR) as bar:
-        record, diverged_at, last = follow(
-            deltas, _pack(runs.weights), times, rtol, atol, lambda y, y_new, tolerance: (tolerance, True), left,
-            progress=lambda t: bar.update(float(t) - bar.n),
-        )
-    record = np.where(np.isnan(record), last[:, None], record)
-    path = _unpack(np.moveaxis(record, 1, 0).reshape(times.size * len(record), record.shape[-1]).T, runs.weights)
-    snapshots = LinearRNN(*(weight.reshape(times.shape + shape + weight.shape[1:]) for weight in path))
-    student = LinearRNN(snapshots.A[-1], snapshots.W[-1], snapshots.B[-1])
-    losses = np.moveaxis(loss(snapshots, teacher, horizon, every_step), 0, -1)
-    return History(student, times, losses, snapshots, diverged_at.reshape(shape)[()])
+def _learned(runs, update, rates):
+    """What a rule that learns brings to the next step, of the live runs."""
+    rule, net = runs.part([part[runs.live] for part in runs.state], runs.live)
+    rule = rule.next(net, update, rates)
+    return [np.broadcast_to(getattr(rule, name), part[runs.live].shape) for name, part in zip(rule.arrays, runs.state[3:])]
 
 
-FLOW_BAR = "{l_bar}{bar}| time {n:.4g} of {total:.4g} [{elapsed}<{remaining}]"
-
-
-class _Runs:
-    """Training runs on one axis: the last weights known to be valid, which runs are live, and when the others diverged."""
-
-    def __init__(self, rule, student, teacher, shape, horizon, every_step):
-        self.rule, self.teacher, self.shape, self.loss_at = rule, teacher, shape, (horizon, every_step)
-        self.weights = [
-            np.broadcast_to(weight, shape + weight.shape[-2:]).reshape(prod(shape), *weight.shape[-2:]).copy()
-            for weight in (student.A, student.W, student.B)
-        ]
-        self.live = np.arange(len(self.weights[0]))
-        self.diverged_at, self.losses = np.full(self.live.size, np.inf), np.empty(self.live.size)
-        self.at, self.peers = None, None
-
-    def part(self, weights, live):
-        """What a function of some of the runs is called with: their rule, their networks, their teacher, and which they are."""
-        if live is not self.at:
-            A, W, B = (some(weight, self.shape, live, 2) for weight in (self.teacher.A, self.teacher.W, self.teacher.B))
-            self.at, self.peers = live, (self.rule.for_runs(self.shape, live), LinearRNN(A, W, B))
-        rule, teacher = self.peers
-        return rule, LinearRNN(*weights), teacher, live
-
-    def attempt(self, function, weights, live):
-        """Call the function on the runs on which it raises no ValueError: a mask of which these are, and what it returns.
-
-        A run on which it does is found by halving.
-        """
-        try:
-            return np.ones(live.size, dtype=bool), function(*self.part(weights, live)) if live.size else None
-        except ValueError:
-            if live.size == 1:
-                return np.zeros(1, dtype=bool), None
-        half = live.size // 2
-        halves = (slice(half), slice(half, None))
-        good = np.concatenate([self.attempt(function, [w[part] for w in weights], live[part])[0] for part in halves])
-        live = live[good]
-        return good, function(*self.part([weight[good] for weight in weights], live)) if live.size else None
-
-    def advance(self, look, weights, k):
-        """Keep the weights after k steps where `look` can be had of them, freeze the other runs, and return what it saw."""
-        if not self.live.size:
-            return [], None
-        if k == 0:
-            return look(*self.part(weights, self.live))  # raises where a start is not valid
-        good, seen = self.attempt(look, weights, self.live)
-        if not good.all():
-            bad, self.live = self.live[~good], self.live[good]
-            self.diverged_at[bad] = k
-            _, net, teacher, _ = self.part([weight[bad] for weight in self.weights], bad)
-            self.losses[bad] = loss(net, teacher, *self.loss_at)
-            weights = [weight[good] for weight in weights]
-        for valid, weight in zip(self.weights, weights):
-            valid[self.live] = weight
-        return seen or ([], None)
-
-    def all_losses(self, latest):
-        """The losses of all runs, of which `latest` are those of the live ones."""
-        self.losses[self.live] = latest
-        return self.losses.copy()
-
-    def network(self):
-        """All runs as one batch, each at its last valid weights."""
-        return LinearRNN(*(weight.reshape(self.shape + weight.shape[1:]) for weight in self.weights))
-
-
-def _pack(weights):
-    """(runs, ., .) of A, W and B -> (numbers, runs)."""
-    return np.concatenate([weight.reshape(len(weight), prod(weight.shape[1:])) for weight in weights], axis=1).T
-
-
-def _unpack(y, like):
-    """The other way: weights of the shapes of those they are to be like, but for the number of runs."""
-    parts = np.split(y.T, np.cumsum([prod(weight.shape[1:]) for weight in like])[:-1], axis=1)
-    return [part.reshape(len(part), *weight.shape[1:]) for part, weight in zip(parts, like)]
-
-
-def _chosen_steps(snapshots, steps):
+def _chosen_steps(snapshots, start, end):
     chosen = np.asarray(snapshots)
     if chosen.size == 0:
         return []
     whole = chosen.dtype.kind in "iuf" and chosen.ndim == 1 and np.all(chosen == np.floor(chosen))
-    if not whole or np.any(np.diff(chosen) <= 0) or chosen[0] < 0 or chosen[-1] > steps:
-        raise ValueError(f"snapshots: expected increasing whole numbers from 0 to {steps}, got {snapshots!r}")
-    return [int(k) for k in chosen]
+    if not whole or np.any(np.diff(chosen) <= 0) or chosen[0] < 0 or chosen[-1] > end:
+        raise ValueError(f"snapshots: expected increasing whole numbers from 0 to {end}, got {snapshots!r}")
+    return [int(k) for k in chosen if k >= start]
