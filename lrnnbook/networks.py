@@ -242,6 +242,7 @@ def check_pair(student, teacher, source=None, **batches):
     if source is not None:
         if as_network("source", source).o != student.m:
             raise ValueError(f"source: expected as many outputs as the student's m = {student.m}, got o = {source.o}")
+        squares(np.finfo(float).eps, source=source.W)  # raises where it never settles
         batches["source"] = source.batch_shape
     return broadcast_batch(student=student.batch_shape, teacher=teacher.batch_shape, **batches)
 
