@@ -17,26 +17,17 @@ In the code a trailing underscore is the teacher's star: ``A_`` is :math:`A^*`, 
 
 import math
 from abc import ABC, abstractmethod
-from typing import NamedTuple
 
 import numpy as np
 
 from .checks import as_array, as_horizon, as_instance, broadcast_batch, check_stable, some
+from .mode_sums import mode_sums, pair
 from .modes import Mode, as_mode
-from .networks import (
-    LONG, MOST_LAGS, LinearRNN, as_network, check_pair, check_settled, far_from, lag_weights, series, start_response,
-)
-from .stein import gramians, grown, krylov, reach, squares, stein, stein_partial, too_non_normal
-
-MOST_AT_ONCE = 2**23  # numbers that a sum lag by lag holds
-
-
-class Update(NamedTuple):
-    r"""What a rule subtracts, times the learning rate, from the weights of the same name; of the weights' shapes."""
-
-    A: np.ndarray
-    W: np.ndarray
-    B: np.ndarray
+from .networks import LinearRNN, as_network, check_pair
+from .passes import backward
+from .stein import squares, stein, stein_partial
+from .sums import coloured, common_scale, expected
+from .updates import Update
 
 
 class Rule(ABC):
@@ -227,9 +218,9 @@ class Rule(ABC):
         with np.errstate(over="ignore", invalid="ignore"):
             sent = self._sent(student)
             if source is None:
-                update = self._expected(sent, student, teacher, horizon, every_step)
+                update = expected(self, sent, student, teacher, horizon, every_step)
             else:
-                update = self._coloured(sent, student, teacher, horizon, every_step, source)
+                update = coloured(self, sent, student, teacher, horizon, every_step, source)
         if not all(np.isfinite(delta).all() for delta in update):
             raise ValueError(
                 f"horizon: expected one at which the update is still finite, got {horizon} with a spectral radius "
@@ -237,108 +228,19 @@ class Rule(ABC):
             )
         return _fill(update, student, batch)
 
-    def _expected(self, sent, student, teacher, T, every_step):
-        if T == np.inf:
-            return self._limit(sent, student, teacher)
-        if T <= LONG:
-            return self._finite(sent, student, teacher, T, every_step)
-        # Cut where all is over, if it is.
-        try:
-            lags = _reach(student, teacher)
-        except ValueError:
-            lags = np.inf
-        if lags > MOST_LAGS and lags <= T and not every_step:
-            return self._limit(sent, student, teacher)
-        if min(lags, T) > MOST_LAGS:
-            raise ValueError(
-                f"horizon: expected at most {MOST_LAGS}, or powers of both W that die out within as many lags, got {T}"
-            )
-        return self._finite(sent, student, teacher, T, every_step, min(lags, T))
-
-    def _coloured(self, sent, student, teacher, T, every_step, source):
-        n, heard = student.n, source.A.mT
-        student, teacher = series(student, source), series(teacher, source)
-        dA, dW, _ = self._expected(sent, student, teacher, T, every_step)
-        if T < np.inf:  # and what the source's state at time 0 adds
-            if T > MOST_LAGS:
-                raise ValueError(f"horizon: expected at most {MOST_LAGS}, or infinity, with a source, got {T}")
-            lags = min(self.steps, T)
-            z, c = start_response(student, teacher, source, T)
-            if every_step:
-                dA = dA + _sum_of_products(c[..., 1:, :, :], z[..., 1:, :, :].mT) / T
-                padded = np.concatenate([c, np.zeros_like(c)], axis=-3)
-                ahead = padded[..., np.arange(lags)[:, None] + 1 + np.arange(T), :, :]  # c[l + 1 + s], which is zero beyond T
-                met = _sum_of_products(ahead, z[..., None, :T, :, :].mT) / T
-            else:
-                dA = dA + c[..., -1, :, :] @ z[..., -1, :, :].mT
-                met = c[..., -1:, :, :] @ z[..., T - 1 - np.arange(lags), :, :].mT
-            F, G = sent
-            dW = dW + _sum_of_products(krylov(G, F, lags), met)
-        return Update(A=dA[..., :n], W=dW[..., :n], B=dW[..., n:] @ heard)
-
-    def _finite(self, sent, student, teacher, T, every_step, lags=None, check=True):
-        N = T if lags is None else lags  # from lag N on all is zero
-        h, h_ = krylov(student.W, student.B, N), krylov(teacher.W, teacher.B, N)  # W^k B, k = 0 .. N - 1
-        D = student.A[..., None, :, :] @ h - teacher.A[..., None, :, :] @ h_
-        D = lag_weights(T, every_step, N)[:, None, None] * D
-        (F, G), lags = sent, min(self.steps, N)
-        M = krylov(G, F, lags)  # M_l^T, l = 0 .. lags - 1
-        # ahead[l, j] = D[l + 1 + j], which is zero from lag N on: h_0 = 0.
-        padded, dW = np.concatenate([D, np.zeros_like(D)], axis=-3), 0
-        at_once = max(1, MOST_AT_ONCE // (N * max(1, math.prod(D.shape[:-3])) * math.prod(D.shape[-2:])))
-        for l in range(0, lags, at_once):
-            part = M[..., l : l + at_once, :, :]
-            ahead = padded[..., np.arange(l, l + part.shape[-3])[:, None] + 1 + np.arange(N), :, :]
-            error_h = _sum_of_products(ahead, h.mT[..., None, :, :, :])  # E[e_T h_{T-1-l}^T]
-            dW = dW + _sum_of_products(part, error_h)
-        error_x = D[..., :lags, :, :]  # E[e_T x_{T-1-l}^T]
-        update = Update(A=_sum_of_products(D, h.mT), W=dW, B=_sum_of_products(M, error_x))
-        if check and (far_from(h, student.B) or far_from(h_, teacher.B) or far_from(M, M[..., :1, :, :])):
-            if all(np.isfinite(delta).all() for delta in update):
-                check_settled(lambda *pair: self._finite(sent, *pair, T, every_step, N, check=False), student, teacher)
-        return update
-
-    def _limit(self, sent, student, teacher):
-        A, W, B = student.A, student.W, student.B
-        A_, W_, B_ = teacher.A, teacher.W, teacher.B
-        powers, powers_ = squares(student=W, teacher=W_)
-        if grown(powers):  # products of large Gramians cancel, while the sums lag by lag keep their digits
-            lags = _reach(student, teacher)
-            if lags > MOST_LAGS:
-                raise too_non_normal("student", f"powers that have grown and take {lags} lags to decay")
-            return self._finite(sent, student, teacher, lags, every_step=False)
-        Pi, Pi_ = gramians(powers, B, powers_, B_)
-        Y, Y_ = self._sent_in_total(sent, student, teacher, powers, powers_)
-        return Update(A=A @ Pi - A_ @ Pi_, W=Y @ W @ Pi + Y_ @ W_ @ Pi_, B=Y @ B + Y_ @ B_)
-
     def _sent_in_total(self, sent, student, teacher, powers, powers_):
         """Y_1 and Y_2: (..., n, n) and (..., n, n of the teacher)."""
         F, G = sent
         FA, FA_ = F @ student.A, F @ teacher.A
         if self.steps == 1:
             return FA, -FA_
-        c = 1.0 if self.steps < math.inf else self._scale(G, student, teacher)
+        c = 1.0 if self.steps < math.inf else common_scale(G, student, teacher)
         back, powers, powers_ = squares(
             lags=self.steps, **{"what the rule sends back": G / c}, student=c * student.W, teacher=c * teacher.W
         )
         if self.steps < math.inf:
             return stein_partial(back, FA, powers, self.steps), -stein_partial(back, FA_, powers_, self.steps)
         return stein(back, FA, powers), -stein(back, FA_, powers_)
-
-    def _scale(self, G, student, teacher):
-        """With (G/c)^l X (cW)^l for G^l X W^l a G that does not decay by itself is no harm, as long as the product does."""
-        if np.abs(G).sum(axis=-1).max(initial=0) < 1:
-            return 1.0
-        radius = np.abs(np.linalg.eigvals(G)).max(axis=-1)
-        if not np.any(radius >= 1):
-            return 1.0
-        other = np.maximum(student.spectral_radius(), teacher.spectral_radius())
-        if not np.all(radius * other < 1):
-            raise ValueError(
-                f"student: an infinite horizon needs the spectral radius of the rule's G (for e-prop the largest |W_ii|) "
-                f"times that of either network below 1, got {np.max(radius * other):.6g}"
-            )
-        return np.sqrt(radius / np.maximum(other, 1e-8))[..., None, None]
 
     # On data
 
@@ -389,8 +291,8 @@ class Rule(ABC):
         mine = (student.batch_shape, x.shape[:-3], *brought.values())
         if not every_step and np.shape(targets)[-3:-1] == x.shape[-3:-1] and np.ndim(targets) - 2 > max(map(len, mine)):
             raise ValueError(
-                "targets: expected the last outputs, (..., batch, o), with batch axes that student, rule or inputs have as "
-                f"well, got {np.shape(targets)}, which may be all outputs (batch, T, o), for every_step=True"
+                f"targets: expected shape (..., batch, o) with batch = {sizes['batch']} and batch axes that student, rule or inputs have "
+                f"as well, got {np.shape(targets)}; all outputs (batch, T, o) go with every_step=True"
             )
         y = as_array("targets", targets, "batch T o" if every_step else "batch o", sizes)
         y = y if every_step else y[..., None, :]
@@ -410,26 +312,7 @@ class Rule(ABC):
 
     def _run(self, student, x, y):
         """The sampled update; x[t] is x_t of all samples, (..., batch, m), and y the targets of the last or of all steps."""
-        h, e = forward_pass(student, x, y)
-        (F, G), T = self._sent(student), len(x)
-        sent = e @ F.mT  # delta in rows, a sequence each, where an error starts
-        if self.steps < T:
-            dW = dB = 0
-            for t in range(T, T - self.steps, -1):
-                # The errors have come to the steps up to t; the earliest are through when they arrive at step 0.
-                sent = sent[-t:]
-                dW = dW + products(sent, h[t - len(sent) : t])
-                dB = dB + products(sent, x[t - len(sent) : t])
-                sent = sent @ G.mT
-        else:
-            delta = np.empty(h[1:].shape)
-            delta[-1] = sent[-1]
-            for t in range(T - 1, 0, -1):  # delta[t - 1] is delta_t
-                delta[t - 1] = delta[t] @ G.mT
-                if t > T - len(sent):
-                    delta[t - 1] += sent[t - T - 1]
-            dW, dB = products(delta, h[:-1]), products(delta, x)
-        return Update(A=products(e, h[-len(y) :]), W=dW, B=dB)
+        return backward(*self._sent(student), self.steps, student, x, y)
 
     # Modes
 
@@ -529,93 +412,6 @@ def as_rule(value):
     ValueError: rule: expected a rule, such as BPTT(), got 'BPTT'
     """
     return as_instance("rule", value, Rule, "a rule, such as BPTT()")
-
-
-def mode_sums(f, mu, b, w, gaps, steps):
-    r"""The updates of a mode whose gap at lag k is :math:`e_k = \sum_i p_i v_i^k`, given the pairs (p, v).
-
-    .. math::
-
-        \Delta a = b \sum_k e_k w^k, \qquad \Delta b = f \sum_l \mu^l e_l, \qquad
-        \Delta w = f b \sum_l \mu^l \sum_j w^j e_{l+1+j}
-
-    The four arguments before the gaps are conjugated by the caller where they are complex.
-    """
-    da = db = dw = 0
-    for p, v in gaps:
-        heard, psi = p / (1 - w * v), geometric(mu, v, steps)
-        da, db, dw = da + heard, db + p * psi, dw + heard * v * psi
-    return b * da, f * db, f * b * dw
-
-
-def pair(p, v):
-    """The two real-valued halves of Re(p v^k), as pairs whose sum it is."""
-    return (p / 2, v), (np.conj(p) / 2, np.conj(v))
-
-
-def geometric(x, y, lags=math.inf):
-    """The sum of (x y)^l over l below `lags`, by doubling: nothing cancels close to 1.
-
-    Examples
-    --------
-    >>> [float(geometric(0.5, 1.0, lags)) for lags in (1, 3, math.inf)], float(geometric(1.0, 1.0, 5))
-    ([1.0, 1.75, 2.0], 5.0)
-    """
-    if lags == math.inf:
-        return 1 / (1 - x * y)
-    z = power = x * y
-    total = np.ones_like(z)
-    for digit in bin(lags)[3:]:  # the digits of lags below the highest
-        total, power = total * (1 + power), power * power
-        if digit == "1":
-            total, power = 1 + z * total, z * power
-    return total
-
-
-def geometric_slope(x, y, lags=math.inf):
-    """The derivative by y of :func:`geometric`, in the same way.
-
-    Examples
-    --------
-    >>> float(geometric_slope(0.5, 1.0)), float(geometric_slope(0.5, 1.0, 3)), float(geometric_slope(0.5, 1.0, 1))
-    (2.0, 1.0, 0.0)
-    """
-    if lags == math.inf:
-        return x / (1 - x * y) ** 2
-    z = power = x * y
-    total, slope, power_slope = np.ones_like(z), np.zeros_like(z), x
-    for digit in bin(lags)[3:]:
-        slope, total = slope * (1 + power) + total * power_slope, total * (1 + power)
-        power_slope, power = 2 * power * power_slope, power * power
-        if digit == "1":
-            slope, total = x * total + z * slope, 1 + z * total
-            power_slope, power = x * power + z * power_slope, z * power
-    return slope
-
-
-def forward_pass(student, x, y):
-    """All states h_0 .. h_T, and the errors of the steps that have a target, each with its share of the mean."""
-    drive, WT = x @ student.B.mT, student.W.mT
-    h = np.zeros((len(x) + 1, *drive.shape[1:-1], student.n))
-    for t, driven in enumerate(drive):
-        h[t + 1] = h[t] @ WT + driven
-    return h, (h[-len(y) :] @ student.A.mT - y) / (len(y) * y.shape[-2])
-
-
-def products(left, right):
-    """The sum over steps and samples of left right^T: (steps, ..., samples, p), (steps, ..., samples, q) -> (..., p, q)."""
-    return (left.mT @ right).sum(axis=0)
-
-
-def _reach(student, teacher):
-    """After how many lags nothing is left to add."""
-    return reach(squares(np.finfo(float).eps, student=student.W, teacher=teacher.W)[0])
-
-
-def _sum_of_products(X, Y):
-    """The sum over k of X_k Y_k: (..., k, p, q), (..., k, q, r) -> (..., p, r)."""
-    X, inner = np.moveaxis(X, -3, -2), Y.shape[-3] * Y.shape[-2]
-    return X.reshape(X.shape[:-2] + (inner,)) @ Y.reshape(Y.shape[:-3] + (inner, Y.shape[-1]))
 
 
 def _fill(update, student, batch):

@@ -3,7 +3,8 @@
 import numpy as np
 
 from .checks import as_array, broadcast_batch
-from .forms import as_rule, geometric, geometric_slope, mode_sums, pair
+from .forms import as_rule
+from .mode_sums import geometric, geometric_slope, mode_sums, pair
 from .modes import Mode, as_mode
 
 

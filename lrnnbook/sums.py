@@ -1,0 +1,121 @@
+r"""The expected update of any rule: sums over the lags of what it sends back, l, and over those of what that meets, j.
+
+:class:`lrnnbook.Rule` has the formulas. With a source, student and teacher are those of :func:`lrnnbook.networks.series`.
+"""
+
+import math
+
+import numpy as np
+
+from .networks import (
+    LONG, MOST_LAGS, check_settled, far_from, lag_weights, series, start_response,
+)
+from .stein import gramians, grown, krylov, reach, squares, too_non_normal
+from .updates import Update
+
+MOST_AT_ONCE = 2**23  # numbers that a sum lag by lag holds
+
+
+def expected(rule, sent, student, teacher, T, every_step):
+    if T == np.inf:
+        return _limit(rule, sent, student, teacher)
+    if T <= LONG:
+        return _finite(rule, sent, student, teacher, T, every_step)
+    # Cut where all is over, if it is.
+    try:
+        lags = _reach(student, teacher)
+    except ValueError:
+        lags = np.inf
+    if lags > MOST_LAGS and lags <= T and not every_step:
+        return _limit(rule, sent, student, teacher)
+    if min(lags, T) > MOST_LAGS:
+        raise ValueError(
+            f"horizon: expected at most {MOST_LAGS}, or powers of both W that die out within as many lags, got {T}"
+        )
+    return _finite(rule, sent, student, teacher, T, every_step, min(lags, T))
+
+
+def coloured(rule, sent, student, teacher, T, every_step, source):
+    n, heard = student.n, source.A.mT
+    student, teacher = series(student, source), series(teacher, source)
+    dA, dW, _ = expected(rule, sent, student, teacher, T, every_step)
+    if T < np.inf:  # and what the source's state at time 0 adds
+        if T > MOST_LAGS:
+            raise ValueError(f"horizon: expected at most {MOST_LAGS}, or infinity, with a source, got {T}")
+        lags = min(rule.steps, T)
+        z, c = start_response(student, teacher, source, T)
+        if every_step:
+            dA = dA + sum_of_products(c[..., 1:, :, :], z[..., 1:, :, :].mT) / T
+            padded = np.concatenate([c, np.zeros_like(c)], axis=-3)
+            ahead = padded[..., np.arange(lags)[:, None] + 1 + np.arange(T), :, :]  # c[l + 1 + s], which is zero beyond T
+            met = sum_of_products(ahead, z[..., None, :T, :, :].mT) / T
+        else:
+            dA = dA + c[..., -1, :, :] @ z[..., -1, :, :].mT
+            met = c[..., -1:, :, :] @ z[..., T - 1 - np.arange(lags), :, :].mT
+        F, G = sent
+        dW = dW + sum_of_products(krylov(G, F, lags), met)
+    return Update(A=dA[..., :n], W=dW[..., :n], B=dW[..., n:] @ heard)
+
+
+def _finite(rule, sent, student, teacher, T, every_step, lags=None, check=True):
+    N = T if lags is None else lags  # from lag N on all is zero
+    h, h_ = krylov(student.W, student.B, N), krylov(teacher.W, teacher.B, N)  # W^k B, k = 0 .. N - 1
+    D = student.A[..., None, :, :] @ h - teacher.A[..., None, :, :] @ h_
+    D = lag_weights(T, every_step, N)[:, None, None] * D
+    (F, G), lags = sent, min(rule.steps, N)
+    M = krylov(G, F, lags)  # M_l^T, l = 0 .. lags - 1
+    # ahead[l, j] = D[l + 1 + j], which is zero from lag N on: h_0 = 0.
+    padded, dW = np.concatenate([D, np.zeros_like(D)], axis=-3), 0
+    at_once = max(1, MOST_AT_ONCE // (N * max(1, math.prod(D.shape[:-3])) * math.prod(D.shape[-2:])))
+    for l in range(0, lags, at_once):
+        part = M[..., l : l + at_once, :, :]
+        ahead = padded[..., np.arange(l, l + part.shape[-3])[:, None] + 1 + np.arange(N), :, :]
+        error_h = sum_of_products(ahead, h.mT[..., None, :, :, :])  # E[e_T h_{T-1-l}^T]
+        dW = dW + sum_of_products(part, error_h)
+    error_x = D[..., :lags, :, :]  # E[e_T x_{T-1-l}^T]
+    update = Update(A=sum_of_products(D, h.mT), W=dW, B=sum_of_products(M, error_x))
+    if check and (far_from(h, student.B) or far_from(h_, teacher.B) or far_from(M, M[..., :1, :, :])):
+        if all(np.isfinite(delta).all() for delta in update):
+            check_settled(lambda *pair: _finite(rule, sent, *pair, T, every_step, N, check=False), student, teacher)
+    return update
+
+
+def _limit(rule, sent, student, teacher):
+    A, W, B = student.A, student.W, student.B
+    A_, W_, B_ = teacher.A, teacher.W, teacher.B
+    powers, powers_ = squares(student=W, teacher=W_)
+    if grown(powers):  # products of large Gramians cancel, while the sums lag by lag keep their digits
+        lags = _reach(student, teacher)
+        if lags > MOST_LAGS:
+            raise too_non_normal("student", f"powers that have grown and take {lags} lags to decay")
+        return _finite(rule, sent, student, teacher, lags, every_step=False)
+    Pi, Pi_ = gramians(powers, B, powers_, B_)
+    Y, Y_ = rule._sent_in_total(sent, student, teacher, powers, powers_)
+    return Update(A=A @ Pi - A_ @ Pi_, W=Y @ W @ Pi + Y_ @ W_ @ Pi_, B=Y @ B + Y_ @ B_)
+
+
+def common_scale(G, student, teacher):
+    """With (G/c)^l X (cW)^l for G^l X W^l a G that does not decay by itself is no harm, as long as the product does."""
+    if np.abs(G).sum(axis=-1).max(initial=0) < 1:
+        return 1.0
+    radius = np.abs(np.linalg.eigvals(G)).max(axis=-1)
+    if not np.any(radius >= 1):
+        return 1.0
+    other = np.maximum(student.spectral_radius(), teacher.spectral_radius())
+    if not np.all(radius * other < 1):
+        raise ValueError(
+            f"student: an infinite horizon needs the spectral radius of the rule's G (for e-prop the largest |W_ii|) "
+            f"times that of either network below 1, got {np.max(radius * other):.6g}"
+        )
+    return np.sqrt(radius / np.maximum(other, 1e-8))[..., None, None]
+
+
+def _reach(student, teacher):
+    """After how many lags nothing is left to add."""
+    return reach(squares(np.finfo(float).eps, student=student.W, teacher=teacher.W)[0])
+
+
+def sum_of_products(X, Y):
+    """The sum over k of X_k Y_k: (..., k, p, q), (..., k, q, r) -> (..., p, r)."""
+    X, inner = np.moveaxis(X, -3, -2), Y.shape[-3] * Y.shape[-2]
+    return X.reshape(X.shape[:-2] + (inner,)) @ Y.reshape(Y.shape[:-3] + (inner, Y.shape[-1]))
