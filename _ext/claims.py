@@ -6,7 +6,6 @@ book holds against a bound with `lb.claim(7, ...)`. The numbers are those of the
 with a map, a claim without a statement, a number or a place on the map is a warning, and `make book` fails on warnings.
 """
 
-import re
 from contextlib import suppress
 from pathlib import Path
 
@@ -21,7 +20,7 @@ from sphinx.util import logging
 from sphinx.util.docutils import SphinxDirective
 from sphinx.util.nodes import make_refnode
 
-from lrnnbook.claims import MIME
+from lrnnbook.claims import FORMULA, MIME
 
 CLAIMS = range(1, 11)
 logger = logging.getLogger(__name__)
@@ -153,10 +152,11 @@ class Collect(SphinxPostTransform):
         rows = [entry for _, found in sorted(records(self.env).items()) for entry in found["measured"] if entry["number"] == n]
         if not rows:
             return []
-        head = nodes.thead("", row("What was measured", "Measured", "Bound"))
-        body = nodes.tbody("", *(row(entry["what"], shown(entry["measured"]), bound(entry)) for entry in rows))
-        columns = [nodes.colspec(colwidth=width) for width in (60, 18, 22)]
-        return [nodes.table("", nodes.tgroup("", *columns, head, body, cols=3), classes=["colwidths-given"])]
+        head = nodes.thead("", row("What was measured", "Measured", "Bound", "From"))
+        cells = ((entry["what"], shown(entry["measured"]), bound(entry), entry.get("because", "")) for entry in rows)
+        body = nodes.tbody("", *(row(*texts) for texts in cells))
+        columns = [nodes.colspec(colwidth=width) for width in (44, 16, 18, 22)]
+        return [nodes.table("", nodes.tgroup("", *columns, head, body, cols=4), classes=["colwidths-given"])]
 
 
 def row(*cells):
@@ -165,8 +165,7 @@ def row(*cells):
 
 def spoken(text):
     """The words and, between dollars, the formulas of a text."""
-    parts = enumerate(re.split(r"\$([^$]+)\$", text))
-    return [nodes.math("", part) if i % 2 else nodes.Text(part) for i, part in parts if part]
+    return [nodes.math("", part) if i % 2 else nodes.Text(part) for i, part in enumerate(FORMULA.split(text)) if part]
 
 
 def shown(value):

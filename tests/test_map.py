@@ -7,14 +7,16 @@ import math
 import re
 import subprocess
 import sys
+from html import unescape
 from pathlib import Path
 
 import nbformat
+import numpy as np
 import pytest
 from notebooks import METADATA
 
 import lrnnbook as lb
-from lrnnbook.claims import MIME
+from lrnnbook.claims import MIME, as_markdown
 
 ROOT = Path(__file__).resolve().parent.parent
 MAP = ROOT / "_build" / "html" / "map.html"
@@ -38,6 +40,22 @@ def test_a_claim_that_holds_says_so_without_the_number(capsys, bounds, said):
     assert capsys.readouterr().out == f"Claim 7 holds: what was measured, {said}.\n"
 
 
+@pytest.mark.parametrize("bounds", [{"at_most": 2}, {"at_least": 2}, {"at_least": 2, "at_most": 2}])
+def test_a_number_may_equal_its_bound(capsys, bounds):
+    lb.claim(7, "the rank", 2, **bounds)
+    assert capsys.readouterr().out.startswith("Claim 7 holds: the rank, at ")
+
+
+def test_the_reason_of_a_bound_is_left_to_the_map(capsys):
+    lb.claim(7, "the rank", 1, at_most=1, because="one output")
+    assert capsys.readouterr().out == "Claim 7 holds: the rank, at most 1.\n"
+
+
+def test_whole_numbers_of_numpy_are_numbers(capsys):
+    lb.claim(np.int64(7), "the rank", np.float64(1), at_most=np.int64(1))
+    assert capsys.readouterr().out == "Claim 7 holds: the rank, at most 1.\n"
+
+
 @pytest.mark.parametrize(
     "measured, bounds", [(2, {"at_most": 1}), (0, {"at_least": 1}), (2, {"at_least": 0, "at_most": 1})]
 )
@@ -51,15 +69,43 @@ def test_a_claim_that_does_not_hold_is_an_error(measured, bounds):
     [
         (0, 1, {"at_most": 1}, "number: .* got 0"),
         (11, 1, {"at_most": 1}, "number: .* got 11"),
+        (True, 1, {"at_most": 1}, "number: .* got True"),
+        (np.True_, 1, {"at_most": 1}, "number: .* got "),
+        (3.0, 1, {"at_most": 1}, "number: .* got 3.0"),
+        ("3", 1, {"at_most": 1}, "number: .* got '3'"),
+        ([3], 1, {"at_most": 1}, r"number: .* got \[3\]"),
         (1, 1, {}, "at_most, at_least: "),
         (1, math.nan, {"at_most": 1}, "measured: .* got nan"),
         (1, math.inf, {"at_least": 1}, "measured: .* got inf"),
         (1, 1, {"at_most": math.nan}, "at_most: .* got nan"),
+        (1, np.full(2, math.nan), {"at_most": 1}, "measured: .* got "),
+        (1, "small", {"at_most": 1}, "measured: .* got small"),
     ],
 )
 def test_bad_arguments_are_named(number, measured, bounds, says):
     with pytest.raises(ValueError, match=says):
         lb.claim(number, "what", measured, **bounds)
+
+
+# The line as Markdown
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["|r a*b*| and a*b*", "_K_ or `K`", "w_1 < w_2 <b>", "[a](b) and ![c](d)", "5 ~~of~~ 10 &amp; more", r"a \* b", "a lone $ sign",
+     "{ref}`x` and {{y}}", "a > b, 3 - 2 + 1, (1.) # x | y"],
+)
+def test_what_is_no_formula_appears_as_it_is_typed(text):
+    from markdown_it import MarkdownIt
+    from mdit_py_plugins.dollarmath import dollarmath_plugin
+
+    written = as_markdown("Claim 1 holds: " + text + ", at most 1.")
+    html = MarkdownIt("gfm-like", {"linkify": False}).use(dollarmath_plugin).render(written)
+    assert unescape(html) == f"<p>Claim 1 holds: {text}, at most 1.</p>\n"
+
+
+def test_formulas_stay_formulas():
+    assert as_markdown("rank of $W_K - W_0^*$, a*") == r"rank of $W_K - W_0^*$, a\*"
 
 
 # What the map shows of a number
@@ -200,10 +246,10 @@ def test_the_map_repeats_statement_and_number_and_follows_the_chapter(tmp_path):
     assert page.count('href="chapter.html#thm-one"') == 2  # where it is proved, and in the statement
     assert 'id="map-claim-1"' in page and 'href="chapter.html#claim-1"' in page
 
-    entry = {"measured": 0.25, "at_least": 0.1}
+    entry = {"measured": 0.25, "at_least": 0.1, "because": "rounding of $n$ numbers"}
     _, _, page = book(tmp_path, STATED.replace("at most", "below"), measured=[entry])
     text = without_tags(page)
-    assert "The rank is below" in text and "0.25 at least 0.1" in text and "1e-10" not in text
+    assert "The rank is below" in text and "0.25 at least 0.1 rounding of" in text and "1e-10" not in text
 
 
 def test_faults_are_warned_of(tmp_path):
@@ -230,5 +276,5 @@ def test_the_map_lists_ten_claims_with_their_numbers():
         entry = re.search(rf'<div class="evidence[^"]*" id="map-claim-{n}">(.*?)</section>', page, re.S)
         assert entry, f"claim {n} is not on the map"
         numbers = re.findall(r"<td>.*?</td>", entry[1], re.S)
-        assert len(numbers) >= 3 and len(numbers) % 3 == 0, f"claim {n} has no number"
+        assert len(numbers) >= 4 and len(numbers) % 4 == 0, f"claim {n} has no number"
         assert re.search(r'href="chapters/[^"]+#claim-\d+"', entry[1]), f"claim {n} does not say where it is measured"
