@@ -156,6 +156,10 @@ def recorded(notebook):
     notebook.cells[1].metadata["execution"] = {"iopub.execute_input": "2026-01-01T00:00:00Z"}
 
 
+def unreasoned(notebook):
+    notebook.cells[1].metadata["exact_cancellation"] = " "
+
+
 def another_kernel(notebook):
     notebook.metadata["kernelspec"]["name"] = "my-env"
 
@@ -186,6 +190,7 @@ def test_the_committed_form_has_no_problems(notebook):
         (printed(r"C:\Users\me\data.csv"), "a machine's path among its outputs"),
         (path_in_source, "a machine's path in its source"),
         (recorded, "metadata ['execution']"),
+        (unreasoned, "exact_cancellation without a reason"),
         (another_kernel, "metadata are not the book's"),
         (empty_cell, "an empty code cell"),
     ],
@@ -203,6 +208,11 @@ def test_clean_mends_what_it_can_and_then_changes_nothing(notebook, change):
     assert problems(notebook) == []
     once = copy.deepcopy(notebook)
     assert clean(notebook) == once
+
+
+def test_clean_keeps_the_reason_for_an_exact_cancellation(notebook):
+    notebook.cells[1].metadata["exact_cancellation"] = "six times seven"
+    assert problems(clean(notebook)) == [] and notebook.cells[1].metadata == {"exact_cancellation": "six times seven"}
 
 
 def test_clean_keeps_the_text_beside_an_image(notebook):

@@ -21,7 +21,8 @@ METADATA = {
     "kernelspec": {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"},
     "language_info": {"name": "python"},
 }
-CELL_METADATA = {"tags", "mystnb"}
+EXACT = "exact_cancellation"  # why a cell of digits that cancel exactly may be spared the jitter of tools/everywhere.py
+CELL_METADATA = {"tags", "mystnb", EXACT}
 IMAGES = re.compile(r"^image/")
 CLAIM = "application/vnd.lrnnbook.claim+json"  # a measured number: another machine rounds it differently
 MACHINE_PATH = re.compile(r"(?:/(?:home|root|Users|tmp|work|var/folders)/|[A-Z]:\\+Users\\|site-packages|ipykernel_\d)")
@@ -64,6 +65,9 @@ def cell_problems(cell, count):
     extra = set(cell.metadata) - CELL_METADATA
     if extra:
         yield f"metadata {sorted(extra)}"
+    reason = cell.metadata.get(EXACT, "-")
+    if not isinstance(reason, str) or not reason.strip():
+        yield f"{EXACT} without a reason"
     if MACHINE_PATH.search(cell.source):
         yield "a machine's path in its source"
     if cell.cell_type != "code":
