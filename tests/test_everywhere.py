@@ -9,7 +9,7 @@ import pytest
 
 import everywhere
 import variations
-from everywhere import findings
+from everywhere import Store, findings, load, margins
 from jitter import disturbed
 from notebooks import EXACT
 from outputs import broken, differing, texts
@@ -18,7 +18,9 @@ from variations import Variation
 # The variable is read by nothing on another processor, but the kernel is told of it everywhere.
 KERNEL = Variation("Nehalem", {"OPENBLAS_CORETYPE": "Nehalem"})
 JITTER = Variation("jitter-1", {}, 1)
-START = "import os\nimport lrnnbook as lb\nnet = lb.LinearRNN([[1.0]], [[0.0]], [[1.0]])\nnone = lb.LinearRNN([[0.0]], [[0.0]], [[0.0]])"
+START = """import os
+import lrnnbook as lb
+net, none = lb.LinearRNN([[1.0]], [[0.0]], [[1.0]]), lb.LinearRNN([[0.0]], [[0.0]], [[0.0]])"""
 
 
 def write(path, *cells):
@@ -34,7 +36,7 @@ def write(path, *cells):
 
 @pytest.fixture(scope="module")
 def chapter(tmp_path_factory):
-    """A cell whose digits the jitter changes, the same marked, one whose digits it cannot change, one that a kernel changes, marked."""
+    """A number in all its digits; the same, marked; in fewer digits; what a kernel changes, marked; two claims, one false."""
     digits = "print(repr(lb.loss(net, none)))"
     exact = "np.float64(0.5)\n"
     return write(
@@ -51,36 +53,38 @@ def chapter(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def run(chapter, tmp_path_factory):
-    """What the tool finds in it, by variation, and where it keeps its results."""
-    store = tmp_path_factory.mktemp("store")
-    found = {}
-    for name, variation, number, _, lines in everywhere.everywhere([chapter], [KERNEL, JITTER], store):
-        assert name == "01_one"
-        found.setdefault(variation, {})[number] = lines
-    return found, store
+    """What comes out of it, and where it is kept."""
+    folder = tmp_path_factory.mktemp("store")
+    return everywhere.everywhere([load(chapter)], [KERNEL, JITTER], Store(folder)), folder
 
 
-def test_a_digit_that_the_jitter_changes_is_named(run):
-    before, after = run[0]["jitter-1"][2]
+@pytest.fixture(scope="module")
+def found(chapter, run):
+    """What is not as committed: `{variation: {cell: lines}}`."""
+    results = {variation.name: (variation, run[0]["01_one", variation.name]) for variation in (KERNEL, JITTER)}
+    return {name: {number: lines for number, _, lines in findings(load(chapter), *of)} for name, of in results.items()}
+
+
+def test_a_digit_that_the_jitter_changes_is_named(found):
+    before, after = found["jitter-1"][2]
     assert before == "- np.float64(0.5)"
     value = float(after.removeprefix("+ np.float64(").removesuffix(")"))
     assert 0 < abs(value / 0.5 - 1) < 2e-15
 
 
-def test_a_cell_of_exact_cancellation_is_spared_the_jitter_alone(run):
-    assert 3 not in run[0]["jitter-1"] and 5 not in run[0]["jitter-1"]
-    assert run[0]["Nehalem"][5] == ["- None", "+ Nehalem"]
+def test_a_cell_of_exact_cancellation_is_spared_the_jitter_alone(found):
+    assert 3 not in found["jitter-1"] and 5 not in found["jitter-1"]
+    assert found["Nehalem"][5] == ["- None", "+ Nehalem"]
 
 
-def test_digits_that_stand_are_not_named(run):
-    assert all(4 not in cells for cells in run[0].values())
+def test_digits_that_stand_are_not_named(found):
+    assert all(4 not in cells for cells in found.values())
 
 
-def test_a_claim_out_of_its_bounds_is_found_and_does_not_stop_the_chapter(run, chapter):
-    for cells in run[0].values():
+def test_a_claim_out_of_its_bounds_is_found_and_does_not_stop_the_chapter(found, run):
+    for cells in found.values():
         assert "claim 1: a loss: measured 0.5" in cells[6][0] and "{'at_most': 0.1}" in cells[6][0]
-    (line,) = everywhere.margins([chapter], [KERNEL, JITTER], run[1])
-    assert line == "01_one, claim 2, a loss, at most 0.7: 0.5 to 0.5"
+    assert margins(run[0]) == ["01_one, claim 2, a loss, at most 0.7: 0.5 to 0.5"]
 
 
 def test_a_number_out_of_bounds_is_named_whatever_the_text_says(tmp_path):
@@ -88,39 +92,38 @@ def test_a_number_out_of_bounds_is_named_whatever_the_text_says(tmp_path):
     claim = {"number": 3, "what": "a number", "measured": 2.0, "at_least": 0.0, "at_most": 1.0}
     assert broken(claim) and not broken(claim | {"measured": 1.0}) and broken(claim | {"measured": -0.1})
     result = {"texts": [[["stdout", "holds\n"]]], "claims": [[claim]]}
-    ((number, source, lines),) = findings(path, KERNEL, result)
+    ((number, source, lines),) = findings(load(path), KERNEL, result)
     assert (number, source) == (1, "claim()") and "'measured': 2.0" in lines[0]
 
 
-def test_it_resumes_until_the_chapter_changes(run, chapter, tmp_path, monkeypatch, capsys):
-    class Pool:
-        def __init__(self, workers):
-            pass
+def test_it_resumes_until_the_chapter_changes(run, chapter, monkeypatch, capsys):
+    def submit(*_):
+        raise AssertionError("executed again")
 
-        def __enter__(self):
-            return self
-
-        def __exit__(self, *_):
-            pass
-
-        def submit(self, *_):
-            raise AssertionError("executed again")
-
-    monkeypatch.setattr(everywhere, "ProcessPoolExecutor", Pool)
-    again = everywhere.everywhere([chapter], [KERNEL, JITTER], run[1])
-    assert {(name, number) for _, name, number, _, _ in again} == {(name, number) for name in run[0] for number in run[0][name]}
+    monkeypatch.setattr(everywhere.ProcessPoolExecutor, "submit", submit)
+    assert everywhere.everywhere([load(chapter)], [KERNEL, JITTER], Store(run[1])) == run[0]
     assert "2 of 2 executions are kept" in capsys.readouterr().out
-    changed = tmp_path / chapter.name
-    changed.write_text(chapter.read_text().replace(".6f", ".7f"))
+    changed = load(chapter)
+    changed.notebook.cells[-1].source += "  # a comment"
     with pytest.raises(AssertionError, match="executed again"):
-        everywhere.everywhere([changed], [JITTER], run[1])
+        everywhere.everywhere([changed], [JITTER], Store(run[1]))
+
+
+@pytest.mark.parametrize("file", ["lrnnbook/rules.py", "requirements.lock"])
+def test_nothing_is_kept_when_the_package_changes(run, chapter, file, monkeypatch):
+    read = everywhere.Path.read_text
+    monkeypatch.setattr(everywhere.Path, "read_text", lambda path, **how: read(path, **how) + "\n" * path.match(file))
+    assert Store(run[1]).get(load(chapter), JITTER) is None
+    monkeypatch.undo()
+    assert Store(run[1]).get(load(chapter), JITTER)
 
 
 def test_a_kernel_that_dies_is_named(tmp_path):
-    path = write(tmp_path / "03_three.ipynb", ("import os\nos._exit(1)", ""))
-    ((*where, why, lines),) = everywhere.everywhere([path], [KERNEL], tmp_path / "store")
-    assert where == ["03_three", "Nehalem", 0] and "died" in why and not lines
-    assert not (tmp_path / "store").exists()
+    chapter = load(write(tmp_path / "03_three.ipynb", ("import os\nos._exit(1)", "")))
+    results = everywhere.everywhere([chapter], [KERNEL], Store(tmp_path / "store"))
+    ((number, why, lines),) = findings(chapter, KERNEL, results["03_three", "Nehalem"])
+    assert number == 0 and "died" in why and not lines
+    assert not (tmp_path / "store").exists(), "a failure is kept"
 
 
 def test_texts_are_those_that_nbval_compares():
@@ -140,13 +143,14 @@ def test_texts_are_those_that_nbval_compares():
 
 
 def test_a_kernel_is_named_once():
-    told = {"old": ("Older",), "older": ("Older",), "same": ("Older",), "other": None, "new": ("New",), "newer": ("New",)}
+    told = {"old": ("Older",), "older": ("Older",), "same": ("Older",), "none": None, "new": ("New",)}
     assert variations.kernels(told, told.get) == ["older", "new"]
 
 
 def test_kernels_of_this_machine_are_told_apart_by_openblas():
     told = {}
-    found = variations.kernels(["Nonsense", "Prescott", "Haswell", "armv8"], lambda name: told.setdefault(name, variations.core(name)))
+    names = ["Nonsense", "Prescott", "Haswell", "armv8"]
+    found = variations.kernels(names, lambda name: told.setdefault(name, variations.core(name)))
     assert told["Nonsense"] is None
     assert {told[name] for name in found} == set(told.values()) - {None}
     assert len({told[name] for name in found}) == len(found)
@@ -165,11 +169,11 @@ def test_variations_are_chosen_by_name():
 
 
 def test_chapters_are_chosen_by_number_name_or_path():
-    (path,) = everywhere.chapters(["1"])
-    assert path.name.startswith("01_") and everywhere.chapters([path.stem, str(path)]) == [path, path]
-    assert len(everywhere.chapters([])) > 10
+    (path,) = everywhere.chosen_paths(["1"])
+    assert path.name.startswith("01_") and everywhere.chosen_paths([path.stem, str(path)]) == [path, path]
+    assert len(everywhere.chosen_paths([])) > 10
     with pytest.raises(ValueError, match="expected a number or a notebook, got 99"):
-        everywhere.chapters(["99"])
+        everywhere.chosen_paths(["99"])
 
 
 # The jitter, in a process of its own
