@@ -171,6 +171,15 @@ def test_a_fault_is_reported_until_it_is_mended(built, tmp_path):
 
 
 @needs_make
+def test_a_merge_that_was_not_finished_is_named(built, tmp_path):
+    folder = tmp_path / "book"
+    shutil.copytree(built[0], folder, symlinks=True)
+    (folder / "index.md").write_text("# A book\n\n<<<<<<< HEAD\nOf two\n=======\nOf 2\n>>>>>>> other\n")
+    done, said = make_book(folder)
+    assert not done and "index.md: line 3 is the mark of a merge conflict" in said and len(said.splitlines()) < 6, said
+
+
+@needs_make
 def test_a_copy_is_built_from_its_own_package_and_a_moved_one_stands(built, tmp_path):
     shutil.copytree(built[0], tmp_path / "copy", symlinks=True)
     with open(tmp_path / "copy" / "lrnnbook" / "__init__.py", "a", encoding="utf-8") as file:

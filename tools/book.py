@@ -12,6 +12,7 @@ import sys
 from pathlib import Path
 
 from execute import bring_up_to_date
+from notebooks import conflict
 from sealed import ROOT, seal
 
 BUILD = ROOT / "_build"
@@ -26,7 +27,7 @@ def sources():
     found = {}
     for folder, folders, files in os.walk(ROOT):
         folders[:] = [name for name in folders if not re.match(r"\.|_build$|tests$|__pycache__$|.*\.egg-info$", name)]
-        found |= {(path := Path(folder, name)).relative_to(ROOT).as_posix(): path for name in files}
+        found |= {(path := Path(folder, name)).relative_to(ROOT).as_posix(): path for name in files if name[0] != "."}
     return found
 
 
@@ -70,10 +71,11 @@ def main():
         shutil.rmtree(PACKAGE.parent, ignore_errors=True)
         PACKAGE.parent.mkdir(parents=True)
         PACKAGE.write_text(package, encoding="utf-8")
-    failed = bring_up_to_date()
-    if failed or not site():
+    faults = [f"{name}: {mark}" for name, path in files.items() if (mark := conflict(path))]
+    faults = faults or [str(failure) for failure in bring_up_to_date().values()]
+    if faults or not site():
         shutil.rmtree(BUILD / "html", ignore_errors=True)
-        sys.exit("\n".join(["The book does not stand.", *map(str, failed.values())]))
+        sys.exit("\n".join([*faults, "The book does not stand."]))
     BUILT.write_text(book, encoding="utf-8")
 
 

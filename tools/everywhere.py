@@ -19,12 +19,12 @@ import nbformat
 from nbclient import NotebookClient
 from nbclient.exceptions import CellTimeoutError, DeadKernelError
 
-from notebooks import CHAPTERS, EXACT, ROOT
+from notebooks import CHAPTERS, EXACT, ROOT, time_limit
 from outputs import broken, claims, differing, texts
 from variations import chosen, here, plain
 
 JITTER = Path(__file__).with_name("jitter.py")
-TIMEOUT = 300  # seconds a cell
+TIMEOUT = time_limit()
 
 
 class Chapter(NamedTuple):

@@ -111,10 +111,14 @@ def read(path):
     try:
         return nbformat.read(path, as_version=4)
     except Exception as error:  # nbformat raises whatever the JSON or the schema makes it stumble on
-        text = path.read_text(encoding="utf-8", errors="replace")
-        marked = re.search(r"^(<{7} |={7}$|>{7} )", text, re.M)
-        why = f"line {text.count(chr(10), 0, marked.start()) + 1} is the mark of a merge conflict" if marked else first_line(error)
-        raise Failure(f"{path.name}: not a notebook: {why}") from None
+        raise Failure(f"{path.name}: not a notebook: {conflict(path) or first_line(error)}") from None
+
+
+def conflict(path):
+    """Where a file holds the mark of a merge conflict, if it does."""
+    text = path.read_bytes()
+    mark = re.search(rb"^(<{7}|>{7}) ", text, re.M)
+    return mark and f"line {len(text[: mark.end()].splitlines())} is the mark of a merge conflict"
 
 
 def first_line(error):
