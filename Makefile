@@ -7,7 +7,7 @@ SEALED := $(BIN)/python -I tools/sealed.py
 # A Python that was chosen is insisted on; else whichever .venv has will do.
 ENVIRONMENT := $(PYTHON) -I tools/environment.py $(if $(filter file,$(origin PYTHON)),--any)
 
-.PHONY: book test refresh bench lock clean always
+.PHONY: book test refresh everywhere bench lock clean always
 
 book: .venv/.installed
 	@$(SEALED) tools/book.py
@@ -21,6 +21,10 @@ test: book
 # Re-execute every chapter and bring it into the form in which chapters are committed.
 refresh: .venv/.installed
 	@$(SEALED) tools/notebooks.py
+
+# Execute chapters as other machines would and say what differs: CHAPTER="3 14" VARIATIONS="oldest jitter-1" for a part.
+everywhere: .venv/.installed
+	@$(SEALED) tools/everywhere.py $(CHAPTER) $(if $(VARIATIONS),--variations "$(VARIATIONS)")
 
 # Time the package against PyTorch and SciPy: a table, also in benchmarks/results.md (a few minutes).
 bench: .venv-bench/.installed

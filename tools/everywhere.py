@@ -21,6 +21,7 @@ from nbclient.exceptions import CellTimeoutError, DeadKernelError
 
 from notebooks import CHAPTERS, EXACT, ROOT, time_limit
 from outputs import broken, claims, differing, texts
+from sealed import seal
 from variations import chosen, here, plain
 
 JITTER = Path(__file__).with_name("jitter.py")
@@ -169,6 +170,7 @@ def main():
     parser.add_argument("chapters", nargs="*", help="numbers or notebooks; all unless named")
     parser.add_argument("--variations", default="", help="names, such as 'oldest no-simd jitter-1'; all unless named")
     options = parser.parse_args()
+    seal()
     known, remarks = here()
     try:
         chapters = [load(path) for path in chosen_paths(options.chapters)]
