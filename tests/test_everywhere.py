@@ -136,7 +136,8 @@ def test_texts_are_those_that_nbval_compares():
     said = texts(nbformat.v4.new_code_cell("x", outputs=outputs))
     assert said == [["error", "ValueError: no\n"], ["stdout", "a\nb\n"], ["text/plain", "<Figure>\n"]]
     assert differing(said, said) == []
-    assert differing([["stdout", "1\n2\n"]], [["stdout", "1\n3\n"]]) == ["- 2", "+ 3"]
+    assert differing([["stdout", "1\n--2\n\n"]], [["stdout", "1\n3\n\n"]]) == ["- --2", "+ 3"]
+    assert differing([["stdout", "1\n"]], [["stdout", "1\n"], ["stderr", "a warning\n"]]) == ["+ a warning"]
 
 
 # The variations

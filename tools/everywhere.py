@@ -26,6 +26,7 @@ from variations import chosen, here, plain
 
 JITTER = Path(__file__).with_name("jitter.py")
 TIMEOUT = time_limit()
+LINES = 40  # of a cell, in the summary
 
 
 class Chapter(NamedTuple):
@@ -187,6 +188,7 @@ def main():
         for variation in variations:
             for number, source, lines in findings(chapter, variation, results[chapter.name, variation.name]):
                 count += 1
+                lines[LINES:] = [f"and {len(lines) - LINES} lines more"] if len(lines) > LINES else []
                 print(f"\n{chapter.name}, cell {number}, {variation.name}: {source}", *lines, sep="\n    ")
     print(f"\n{count} cells are not as committed." if count else "\nEverything is as committed.")
     return 1 if count else 0

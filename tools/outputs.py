@@ -32,5 +32,6 @@ def broken(claim):
 
 def differing(committed, found):
     """The lines that one has and the other has not, marked with - and +."""
-    before, after = ([f"{line}\n" for _, text in said for line in text.splitlines()] for said in (committed, found))
-    return [line.rstrip("\n") for line in difflib.ndiff(before, after) if line[0] in "-+"]
+    before, after = ([line for _, text in said for line in text.splitlines()] for said in (committed, found))
+    _, _, *lines = [*difflib.unified_diff(before, after, n=0, lineterm="")] or ["", ""]  # two lines of names come first
+    return [f"{line[0]} {line[1:]}" for line in lines if line[0] in "-+"]
