@@ -5,12 +5,13 @@ Some other machine rounds like that. A number of the book that moves with it is 
 
 import dataclasses
 import functools
+import re
 import sys
 
 import numpy as np
 
 UNIT = np.finfo(float).eps
-METHODS = ("update", "sampled_update", "mode_update", "mode_deltas")  # of a rule
+METHODS = re.compile(r"(sampled_|mode_)?update|\w+_deltas")  # of a rule: its updates and velocities
 FUNCTIONS = ("loss", "mode_loss")
 
 
@@ -21,9 +22,9 @@ def start(seed):
 
     rng = np.random.default_rng(seed)
     for cls in family(Rule):
-        for name in METHODS:
-            if name in vars(cls):
-                setattr(cls, name, disturbing(vars(cls)[name], rng))
+        for name, method in list(vars(cls).items()):
+            if METHODS.fullmatch(name):
+                setattr(cls, name, disturbing(method, rng))
     modules = [module for name, module in sys.modules.items() if name.partition(".")[0] == "lrnnbook"]
     for name in FUNCTIONS:
         exact = getattr(lrnnbook, name)
