@@ -11,11 +11,13 @@ import sys
 from pathlib import Path
 
 import environment
+import execute
 import nbformat
 import notebooks
 import pytest
 import sealed
 from jupyter_cache import get_cache
+from jupyter_cache.base import CacheBundleIn
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -151,18 +153,20 @@ def test_a_fault_is_reported_until_it_is_mended(built, tmp_path):
     path = folder / "chapters" / "02_count.ipynb"
     right = path.read_text(encoding="utf-8")
     times = path.stat().st_atime - 9e6, path.stat().st_mtime - 9e6
-    for change, says in [
-        (("print(1 + 1)", "print(1 + none)"), "02_count.ipynb, code cell 1: NameError: name 'none' is not defined"),
-        (("A text.", "```{unheard-of}\\n```"), "02_count.ipynb, cell 1, line 3: WARNING: Unknown directive type: 'unheard-of'"),
-    ]:
+    cell = ("print(1 + 1)", "print(1 + none)"), "02_count.ipynb, code cell 1: NameError: name 'none' is not defined"
+    text = ("A text.", "```{unheard-of}\\n```"), "02_count.ipynb, cell 1, line 3: WARNING: Unknown directive type: 'unheard-of'"
+    for change, says in (cell, text):
         path.write_text(right.replace(*change), encoding="utf-8")
         for _ in range(2):
             done, said = make_book(folder)
             assert not done and says in said, said
             assert "Traceback" not in said and len(said.splitlines()) < 60, said
             assert not (folder / "_build" / "html").exists()
-    done, said = run(folder, *BARE)
-    assert not done and "Unknown directive type: 'unheard-of'" in said, said
+    path.write_text(right.replace(*cell[0]).replace(*text[0]), encoding="utf-8")
+    for _ in range(2):
+        done, said = run(folder, *BARE)
+        assert not done and cell[1] in said and "Unknown directive type: 'unheard-of'" in said, said
+        assert "Traceback" not in said, said
     path.write_text(right, encoding="utf-8")
     os.utime(path, times)  # as rsync and cp -p restore a file
     done, said = make_book(folder)
@@ -212,6 +216,16 @@ def test_a_failure_names_chapter_and_cell(code, says, tmp_path, monkeypatch):
     with pytest.raises(notebooks.Failure) as failure:
         notebooks.execute(path)
     assert str(failure.value).startswith(says) and len(str(failure.value).splitlines()) <= 5
+
+
+def test_a_stored_run_without_its_figure_is_none(tmp_path):
+    path = tmp_path / "drawn.ipynb"
+    path.write_text(chapter("Drawn", (DRAW, "")), encoding="utf-8")
+    cache, notebook = get_cache(tmp_path / "cache"), notebooks.read(path)
+    for data, good in [({"text/plain": "<Figure>"}, False), ({"text/plain": "<Figure>", "image/svg+xml": "<svg/>"}, True)]:
+        notebook.cells[1].outputs = [new_output("display_data", data=data)]
+        cache.cache_notebook_bundle(CacheBundleIn(notebook, str(path)), check_validity=False, overwrite=True)
+        assert execute.cached(cache, path) == good
 
 
 @pytest.mark.parametrize(
