@@ -24,8 +24,7 @@
   function mendMenu() {
     const {Menu} = MathJax._.ui.menu.Menu, load = MathJax.loader.load, rerender = Menu.prototype.rerender;
     MathJax.loader.load = (...parts) => load(...parts).catch(error => {
-      Menu.loading -= 1;
-      parts.forEach(part => Menu.loadingPromises.delete(part));
+      for (const part of parts) if (Menu.loadingPromises.delete(part)) Menu.loading -= 1;
       throw error;
     });
     Menu.prototype.rerender = function (start) {

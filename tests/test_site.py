@@ -358,12 +358,13 @@ def test_weight(visit, page):
 
 # The menu's own choices, [[variable, [value, ...]], ...]: of a checkbox both, of a slider its ends.
 CHOICES = """() => {
-  const menu = MathJax.startup.document.menu, found = new Map(), name = item => item.variable.name;
+  const menu = MathJax.startup.document.menu, found = new Map();
   const note = (key, ...values) => found.set(key, [...new Set([...(found.get(key) ?? []), ...values])]);
   const walk = items => {
     for (const item of items) {
       if (item.submenu) walk(item.submenu.items);
-      if (item.variable) note(name(item), ...(/radio/.test(item.role) ? [item.id] : /checkbox/.test(item.role) ? [true, false] : ["0", "1"]));
+      const values = /radio/.test(item.role) ? [item.id] : /checkbox/.test(item.role) ? [true, false] : ["0", "1"];
+      if (item.variable) note(item.variable.name, ...values);
     }
   };
   walk(menu.menu.items);
@@ -377,9 +378,11 @@ READY = "() => window.MathJax?._?.ui?.menu.Menu.Menu.loading === 0 && document.q
 # The formulas of the page, those that are shown, and how: by which renderer, as something to explore, with words.
 SHOWN = """() => {
   const all = [...document.querySelectorAll(".math")].map(node => node.querySelectorAll("mjx-container"));
-  const one = all.filter(found => found.length === 1).map(([node]) => node).filter(node => node.querySelector("mjx-math, svg > g"));
+  const one = all.filter(found => found.length === 1).map(([node]) => node);
+  const shown = node => node.querySelector("mjx-math, svg > g")?.getBoundingClientRect().width > 0 || !node.checkVisibility();
   return {
-    all: all.length, shown: one.filter(node => node.firstElementChild.getBoundingClientRect().width > 0 || !node.checkVisibility()).length,
+    all: all.length,
+    shown: one.filter(shown).length,
     svg: one.filter(node => node.getAttribute("jax") === "SVG").length,
     explored: one.filter(node => node.matches("[role=application][aria-label]") && node.tabIndex === 0).length,
   };
@@ -434,7 +437,8 @@ def test_formulas_under_every_choice_of_the_menu(formulas):
     "settings",
     [
         "no JSON", "null", "[1]", '"CHTML"', '{"renderer": "NativeMML"}', '{"scale": "none"}', '{"scale": 0}',
-        '{"explorer": true, "locale": "tlh"}', '{"explorer": true, "speechRules": "none"}', '{"enrich": true, "overflow": "Scroll"}',
+        '{"explorer": true, "locale": "tlh"}', '{"explorer": true, "speechRules": "none"}',
+        '{"enrich": true, "overflow": "Scroll"}',
     ],
 )  # fmt: skip
 def test_formulas_under_settings_that_another_site_left(formulas, settings):
