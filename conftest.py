@@ -1,9 +1,18 @@
-"""Strict nbval compares every text output; the committed notebooks hold no images, so SVG is passed over as PNG is.
+"""Tests run in the book's own surroundings, and strict nbval compares every text output, with the build's limit of seconds.
 
-Nor do they hold the numbers of claims, which differ from machine to machine; the lines that say that the claims hold are text.
+The committed notebooks hold no images, so SVG is passed over as PNG is. Nor do they hold the numbers of claims, which differ
+from machine to machine; the lines that say that the claims hold are text.
 """
 
 from nbval.plugin import IPyNbFile
+from notebooks import time_limit
+from sealed import seal
+
+seal()
+
+
+def pytest_configure(config):
+    config.option.nbval_cell_timeout = time_limit()
 
 
 def pytest_collectstart(collector):

@@ -2,11 +2,11 @@
 
 In a chapter, `{claim} 7` with the options `proved` (labels of theorems), `seen` (labels of figures) and `held` (a test)
 states claim 7 as the book proves it. On the map, `{evidence} 7` repeats that and lists every number that a cell of the
-book holds against a bound with `lb.claim(7, ...)`. The numbers are those of the execution that the pages show. On a book
+book holds against a bound with `lb.claim(7, ...)`. In the chapter the lines that the cell shows get their numbers, in one
+block. The numbers are those of the execution that the pages show. On a book
 with a map, a claim without a statement, a number or a place on the map is a warning, and `make book` fails on warnings.
 """
 
-import re
 from contextlib import suppress
 from pathlib import Path
 
@@ -21,7 +21,7 @@ from sphinx.util import logging
 from sphinx.util.docutils import SphinxDirective
 from sphinx.util.nodes import make_refnode
 
-from lrnnbook.claims import MIME
+from lrnnbook.claims import FORMULA, MIME, line
 
 CLAIMS = range(1, 11)
 logger = logging.getLogger(__name__)
@@ -78,14 +78,21 @@ class Claim(ClaimDirective):
         where = nodes.inline("", "", *self.parsed(nodes.container(), where + ".")[0].children)
         last = nodes.paragraph("", "", where, nodes.Text(" Held by the numbers below"), *tested(held), nodes.Text("."))
         if "map" in self.env.found_docs:
-            to_map = {"refdoc": self.env.docname, "refdomain": "std", "reftype": "ref", "refexplicit": True}
-            link = pending_xref("", nodes.inline("", "the map"), reftarget=f"map-claim-{n}", **to_map)
-            last += [nodes.Text(" All ten claims are on "), link, nodes.Text(".")]
+            last += [nodes.Text(" All ten claims are on "), to_map(self.env, n, "the map"), nodes.Text(".")]
 
         box = nodes.admonition("", nodes.title("", f"Claim {n}"), classes=["claim"], held=held)
         self.anchor(box, f"claim-{n}", f"Claim {n}")
         self.parsed(box, *self.content).append(last)
         return [box]
+
+
+def to_map(env, n, text):
+    """A link to a claim's place on the map; on a book without one, the text alone."""
+    text = nodes.inline("", text)
+    if "map" not in env.found_docs:
+        return text
+    target = {"refdomain": "std", "reftype": "ref", "reftarget": f"map-claim-{n}", "refexplicit": True}
+    return pending_xref("", text, refdoc=env.docname, **target)
 
 
 def listed(role, labels):
@@ -153,10 +160,12 @@ class Collect(SphinxPostTransform):
         rows = [entry for _, found in sorted(records(self.env).items()) for entry in found["measured"] if entry["number"] == n]
         if not rows:
             return []
-        head = nodes.thead("", row("What was measured", "Measured", "Bound"))
-        body = nodes.tbody("", *(row(entry["what"], shown(entry["measured"]), bound(entry)) for entry in rows))
-        columns = [nodes.colspec(colwidth=width) for width in (60, 18, 22)]
-        return [nodes.table("", nodes.tgroup("", *columns, head, body, cols=3), classes=["colwidths-given"])]
+        head = ["What was measured", "Measured", "Bound", "From"]
+        cells = [[entry["what"], shown(entry), bound(entry), entry.get("because", "")] for entry in rows]
+        columns = 4 if any(reason for *_, reason in cells) else 3
+        body = nodes.tbody("", *(row(*texts[:columns]) for texts in cells))
+        specs = [nodes.colspec() for _ in range(columns)]
+        return [nodes.table("", nodes.tgroup("", *specs, nodes.thead("", row(*head[:columns])), body, cols=columns))]
 
 
 def row(*cells):
@@ -165,14 +174,23 @@ def row(*cells):
 
 def spoken(text):
     """The words and, between dollars, the formulas of a text."""
-    parts = enumerate(re.split(r"\$([^$]+)\$", text))
-    return [nodes.math("", part) if i % 2 else nodes.Text(part) for i, part in parts if part]
+    return [nodes.math("", part) if i % 2 else nodes.Text(part) for i, part in enumerate(FORMULA.split(text)) if part]
 
 
-def shown(value):
-    """Two digits; counts, and numbers with two or more digits before the point, as whole numbers."""
-    whole = (value.is_integer() or abs(value) >= 9.95) and abs(value) < 1e6
-    return f"{value:.0f}" if whole else f"{value:#.2g}"
+def shown(entry):
+    """The measured number with two digits, or with as many as it takes to be seen within its bounds."""
+    value = entry["measured"] + 0.0  # no minus before a zero
+    return next(text for digits in range(2, 18) if kept(entry, float(text := rounded(value, digits))))
+
+
+def rounded(value, digits):
+    """Counts, and numbers with that many digits before the point, as whole numbers."""
+    whole = (value.is_integer() or abs(value) >= 10 ** (digits - 1) - 0.05) and abs(value) < 1e6
+    return f"{value:.0f}" if whole else f"{value:#.{digits}g}"
+
+
+def kept(entry, value):
+    return entry.get("at_least", value) <= value <= entry.get("at_most", value)
 
 
 def bound(entry):
@@ -196,7 +214,7 @@ def complaints(pages):
         if not measured:
             yield f"claim {n}: no number holds it"
         for entry in measured:
-            if not entry.get("at_least", entry["measured"]) <= entry["measured"] <= entry.get("at_most", entry["measured"]):
+            if not kept(entry, entry["measured"]):
                 yield f"claim {n}: {entry['what']}: measured {entry['measured']}, {bound(entry)}"
         if not any(n in found["listed"] for found in pages.values()):
             yield f"claim {n}: not on the map"
@@ -208,14 +226,43 @@ def check(app, env):
 
 
 def measure(app, doctree):
-    """Note the numbers of the page that was just read, from its execution in MyST-NB's cache."""
+    """Note the numbers of the page that was just read, from its execution in MyST-NB's cache, and show them on it."""
     path = app.env.doc2path(app.env.docname)
     if path.endswith(".ipynb"):
         notebook = nbformat.read(path, as_version=4)
         with suppress(KeyError):  # where nothing is executed, the notebook has its own outputs
             _, notebook = get_cache(app.env.mystnb_config.execution_cache_path).merge_match_into_notebook(notebook)
         outputs = (output.get("data", {}) for cell in notebook.cells for output in cell.get("outputs", []))
-        record(app.env, app.env.docname)["measured"] = [dict(data[MIME]) for data in outputs if MIME in data]
+        measured = [dict(data[MIME]) for data in outputs if MIME in data]
+        record(app.env, app.env.docname)["measured"] = measured
+        show(app.env, doctree, measured)
+
+
+def show(env, doctree, measured):
+    """Put the numbers into the lines that claims left on the page; lines that follow each other become one list."""
+    measured = list(measured)
+    for output in list(doctree.findall(is_output)):
+        said = "".join(node.astext() for node in output if node.get("mime_type") == "text/plain").strip()
+        found = [entry for entry in measured if line(entry) == said][:1]
+        for entry in found:
+            del measured[: measured.index(entry) + 1]
+            before = output.parent[max(output.parent.index(output) - 1, 0)]
+            if before.get("claim") == entry["number"]:
+                before.append(nodes.list_item("", nodes.paragraph("", "", *told(entry))))
+                output.parent.remove(output)
+            else:
+                head = [to_map(env, entry["number"], f"Claim {entry['number']}"), nodes.Text(" holds: ")]
+                first = nodes.list_item("", nodes.paragraph("", "", *head, *told(entry)))
+                output.replace_self(nodes.bullet_list("", first, classes=["claims"], claim=entry["number"]))
+
+
+def is_output(node):
+    return isinstance(node, nodes.container) and node.get("nb_element") == "mime_bundle"
+
+
+def told(entry):
+    """What was measured, the number and its bound."""
+    return [*spoken(entry["what"]), nodes.Text(": "), nodes.strong("", shown(entry)), nodes.Text(f", {bound(entry)}.")]
 
 
 def purge(app, env, docname):
@@ -246,4 +293,4 @@ def setup(app):
     app.connect("env-merge-info", merge)
     app.connect("env-get-outdated", outdated)
     app.connect("env-check-consistency", check)
-    return {"parallel_read_safe": True, "parallel_write_safe": True, "env_version": 2}
+    return {"parallel_read_safe": True, "parallel_write_safe": True, "env_version": 3}

@@ -159,10 +159,10 @@ def as_count(name, value):
     3
     """
     try:
-        count = operator.index(value)
+        count = 0 if isinstance(value, (bool, np.bool_)) else operator.index(value)
     except TypeError:
         count = int(value) if isinstance(value, (float, np.floating)) and float(value).is_integer() else 0
-    if count < 1 or isinstance(value, (bool, np.bool_)):
+    if count < 1:
         raise ValueError(f"{name}: expected a whole number of at least 1, got {value!r}")
     return count
 

@@ -1,15 +1,18 @@
 """A claim and the number that holds it: checked where it is made, and collected on the book's page of claims."""
 
 import math
+import re
 import sys
+from numbers import Integral
 
 MIME = "application/vnd.lrnnbook.claim+json"
+FORMULA = re.compile(r"\$([^$]+)\$")
 
 
-def claim(number, what, measured, at_most=None, at_least=None):
+def claim(number, what, measured, at_most=None, at_least=None, because=None):
     """Hold a measured number against its bound, and show that it keeps it.
 
-    In a notebook the line that it shows carries the numbers along, and the page *The map* lists them. The line itself
+    In a notebook the line that it shows carries the numbers along, for the book's pages and its map. The line itself
     leaves the measured number out, since what is measured to rounding differs from machine to machine.
 
     Parameters
@@ -17,10 +20,13 @@ def claim(number, what, measured, at_most=None, at_least=None):
     number : int
         Which of the ten claims.
     what : str
-        What was measured, in words; formulas between dollars.
+        What was measured, in words; formulas between dollars. Everything else appears as it is typed.
     measured : float
     at_most, at_least : float
-        The bound; one of the two, or both for an interval.
+        The bound, which a number may equal; one of the two, or both for an interval.
+    because : str, optional
+        Where the bound comes from, in a few words and formulas: ``"rounding"``, ``"$\\sqrt{n}$ deviations"``. Only the
+        map shows it.
 
     Raises
     ------
@@ -31,25 +37,55 @@ def claim(number, what, measured, at_most=None, at_least=None):
 
     Examples
     --------
-    >>> claim(7, "rank of the change under RFLO", measured=1, at_most=1)
+    >>> claim(7, "rank of the change under RFLO", measured=1, at_most=1, because="one output")
     Claim 7 holds: rank of the change under RFLO, at most 1.
     """
-    if number not in range(1, 11):
+    if not isinstance(number, Integral) or isinstance(number, bool) or number not in range(1, 11):
         raise ValueError(f"number: expected one of the ten claims, 1 to 10, got {number!r}")
-    bounds = {name: float(bound) for name, bound in (("at_least", at_least), ("at_most", at_most)) if bound is not None}
+    entry = {"number": int(number), "what": what, "measured": as_finite("measured", measured)}
+    bounds = {"at_least": at_least, "at_most": at_most}
+    bounds = {name: as_finite(name, bound) for name, bound in bounds.items() if bound is not None}
     if not bounds:
         raise ValueError("at_most, at_least: expected a bound, got neither")
-    for name, value in {"measured": measured, **bounds}.items():
-        if not math.isfinite(value):
-            raise ValueError(f"{name}: expected a finite number, got {value}")
-    if not bounds.get("at_least", -math.inf) <= measured <= bounds.get("at_most", math.inf):
+    if not bounds.get("at_least", -math.inf) <= entry["measured"] <= bounds.get("at_most", math.inf):
         raise AssertionError(f"claim {number}: {what}: measured {measured}, outside of {bounds}")
-    said = " and ".join(f"{name.replace('_', ' ')} {bound:g}" for name, bound in bounds.items())
-    line = f"Claim {number} holds: {what}, {said}."
+    entry |= bounds
+    if because is not None:
+        entry["because"] = because
     if "IPython" in sys.modules and sys.modules["IPython"].get_ipython() is not None:
         from IPython.display import display
 
-        numbers = {"number": number, "what": what, "measured": float(measured), **bounds}
-        display({"text/plain": line, "text/markdown": line, MIME: numbers}, raw=True)
+        said = {"text/plain": line(entry), "text/markdown": as_markdown(line(entry))}
+        display({**said, MIME: entry}, raw=True)
     else:
-        print(line)
+        print(line(entry))
+
+
+def as_finite(name, value):
+    try:
+        finite = float(value)
+    except (TypeError, ValueError):
+        finite = math.nan
+    if not math.isfinite(finite):
+        raise ValueError(f"{name}: expected a finite number, got {value}")
+    return finite
+
+
+def line(entry):
+    """What is said of a claim that holds, without the measured number.
+
+    >>> line({"number": 1, "what": "error", "measured": 2e-16, "at_most": 1e-12})
+    'Claim 1 holds: error, at most 1e-12.'
+    """
+    bounds = [f"{name.replace('_', ' ')} {entry[name]:g}" for name in ("at_least", "at_most") if name in entry]
+    return f"Claim {entry['number']} holds: {entry['what']}, {' and '.join(bounds)}."
+
+
+def as_markdown(text):
+    """The text as Markdown in which formulas stay formulas and everything else appears as it is.
+
+    >>> print(as_markdown("share of |r a*b*| over $c^*$"))
+    share of |r a\\*b\\*| over $c^*$
+    """
+    parts = FORMULA.split(text)
+    return "".join(f"${part}$" if i % 2 else re.sub(r"([\\`*_\[\]<~&$])", r"\\\1", part) for i, part in enumerate(parts))

@@ -7,14 +7,16 @@ import math
 import re
 import subprocess
 import sys
+from html import unescape
 from pathlib import Path
 
 import nbformat
+import numpy as np
 import pytest
 from notebooks import METADATA
 
 import lrnnbook as lb
-from lrnnbook.claims import MIME
+from lrnnbook.claims import MIME, as_markdown, line
 
 ROOT = Path(__file__).resolve().parent.parent
 MAP = ROOT / "_build" / "html" / "map.html"
@@ -38,6 +40,22 @@ def test_a_claim_that_holds_says_so_without_the_number(capsys, bounds, said):
     assert capsys.readouterr().out == f"Claim 7 holds: what was measured, {said}.\n"
 
 
+@pytest.mark.parametrize("bounds", [{"at_most": 2}, {"at_least": 2}, {"at_least": 2, "at_most": 2}])
+def test_a_number_may_equal_its_bound(capsys, bounds):
+    lb.claim(7, "the rank", 2, **bounds)
+    assert capsys.readouterr().out.startswith("Claim 7 holds: the rank, at ")
+
+
+def test_the_reason_of_a_bound_is_left_to_the_map(capsys):
+    lb.claim(7, "the rank", 1, at_most=1, because="one output")
+    assert capsys.readouterr().out == "Claim 7 holds: the rank, at most 1.\n"
+
+
+def test_whole_numbers_of_numpy_are_numbers(capsys):
+    lb.claim(np.int64(7), "the rank", np.float64(1), at_most=np.int64(1))
+    assert capsys.readouterr().out == "Claim 7 holds: the rank, at most 1.\n"
+
+
 @pytest.mark.parametrize(
     "measured, bounds", [(2, {"at_most": 1}), (0, {"at_least": 1}), (2, {"at_least": 0, "at_most": 1})]
 )
@@ -51,15 +69,43 @@ def test_a_claim_that_does_not_hold_is_an_error(measured, bounds):
     [
         (0, 1, {"at_most": 1}, "number: .* got 0"),
         (11, 1, {"at_most": 1}, "number: .* got 11"),
+        (True, 1, {"at_most": 1}, "number: .* got True"),
+        (np.True_, 1, {"at_most": 1}, "number: .* got "),
+        (3.0, 1, {"at_most": 1}, "number: .* got 3.0"),
+        ("3", 1, {"at_most": 1}, "number: .* got '3'"),
+        ([3], 1, {"at_most": 1}, r"number: .* got \[3\]"),
         (1, 1, {}, "at_most, at_least: "),
         (1, math.nan, {"at_most": 1}, "measured: .* got nan"),
         (1, math.inf, {"at_least": 1}, "measured: .* got inf"),
         (1, 1, {"at_most": math.nan}, "at_most: .* got nan"),
+        (1, np.full(2, math.nan), {"at_most": 1}, "measured: .* got "),
+        (1, "small", {"at_most": 1}, "measured: .* got small"),
     ],
 )
 def test_bad_arguments_are_named(number, measured, bounds, says):
     with pytest.raises(ValueError, match=says):
         lb.claim(number, "what", measured, **bounds)
+
+
+# The line as Markdown
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["|r a*b*| and a*b*", "_K_ or `K`", "w_1 < w_2 <b>", "[a](b) and ![c](d)", "5 ~~of~~ 10 &amp; more", r"a \* b", "a lone $ sign",
+     "{ref}`x` and {{y}}", "a > b, 3 - 2 + 1, (1.) # x | y"],
+)
+def test_what_is_no_formula_appears_as_it_is_typed(text):
+    from markdown_it import MarkdownIt
+    from mdit_py_plugins.dollarmath import dollarmath_plugin
+
+    written = as_markdown("Claim 1 holds: " + text + ", at most 1.")
+    html = MarkdownIt("gfm-like", {"linkify": False}).use(dollarmath_plugin).render(written)
+    assert unescape(html) == f"<p>Claim 1 holds: {text}, at most 1.</p>\n"
+
+
+def test_formulas_stay_formulas():
+    assert as_markdown("rank of $W_K - W_0^*$, a*") == r"rank of $W_K - W_0^*$, a\*"
 
 
 # What the map shows of a number
@@ -81,7 +127,23 @@ def test_bad_arguments_are_named(number, measured, bounds, says):
     ],
 )
 def test_numbers_have_two_digits(value, text):
-    assert claims.shown(value) == text
+    assert claims.shown({"measured": value, "at_least": -math.inf}) == text
+
+
+@pytest.mark.parametrize(
+    "value, bounds, text",
+    [
+        (0.9949, {"at_least": 0.9945}, "0.995"),
+        (1.00049, {"at_most": 1.0005}, "1.0"),
+        (2.0004, {"at_least": 2.0003}, "2.0004"),
+        (1234.5, {"at_most": 1234.5}, "1234"),
+        (1235.5, {"at_most": 1235.5}, "1235.5"),
+        (0.1 + 0.2, {"at_least": 0.1 + 0.2}, "0.30000000000000004"),
+        (-0.0, {"at_most": 0.0}, "0"),
+    ],
+)
+def test_a_number_within_its_bounds_is_shown_within(value, bounds, text):
+    assert claims.shown({"measured": value, **bounds}) == text
 
 
 def test_bounds_are_said_in_words():
@@ -168,9 +230,9 @@ def book(folder, stated=STATED, listed=LISTED, measured=({"measured": 3e-15, "at
     (folder / "map.md").write_text(listed, encoding="utf-8")
     outputs = [
         nbformat.v4.new_output(
-            "display_data", {"text/plain": "Claim 1 holds.", MIME: {"number": 1, "what": "the rank $o$", **entry}}
+            "display_data", {"text/plain": line(entry), "text/markdown": as_markdown(line(entry)), MIME: entry}
         )
-        for entry in measured
+        for entry in ({"number": 1, "what": "the rank $o$", **entry} for entry in measured)
     ]
     cells = [nbformat.v4.new_markdown_cell(stated), nbformat.v4.new_code_cell("1", execution_count=1, outputs=outputs)]
     for i, cell in enumerate(cells):
@@ -194,16 +256,32 @@ def test_the_map_repeats_statement_and_number_and_follows_the_chapter(tmp_path):
     for n in claims.CLAIMS[1:]:
         assert f"claim {n}: no chapter states it" in warned and f"claim {n}: not on the map" in warned
     assert 'id="claim-1"' in chapter and 'href="map.html#map-claim-1"' in chapter
-    assert "Claim 1 holds." in chapter and MIME not in chapter
+    assert MIME not in chapter and "Claim 1 holds: the rank \\(o\\): 3.0e-15, at most 1e-10." in without_tags(chapter)
     text = without_tags(page)
     assert "The rank is at most" in text and "3.0e-15 at most 1e-10" in text and "tests/test_one.py" in text
     assert page.count('href="chapter.html#thm-one"') == 2  # where it is proved, and in the statement
     assert 'id="map-claim-1"' in page and 'href="chapter.html#claim-1"' in page
 
-    entry = {"measured": 0.25, "at_least": 0.1}
+    entry = {"measured": 0.25, "at_least": 0.1, "because": "rounding of $n$ numbers"}
     _, _, page = book(tmp_path, STATED.replace("at most", "below"), measured=[entry])
     text = without_tags(page)
-    assert "The rank is below" in text and "0.25 at least 0.1" in text and "1e-10" not in text
+    assert "The rank is below" in text and "0.25 at least 0.1 rounding of" in text and "1e-10" not in text
+
+
+def test_lines_of_one_cell_become_one_list_with_their_numbers(tmp_path):
+    bounds = {"at_least": 0.1, "at_most": 1}
+    measured = [{"what": "|r a*b*|", "measured": 0.5, **bounds}, {"what": "$x^*$", "measured": 0.25, **bounds}]
+    measured.append({**measured[0], "measured": 0.75})  # the line says the same, the number differs
+    _, chapter, _ = book(tmp_path, measured=measured)
+    shown = re.findall(r'<ul class="claims[^"]*">(.*?)</ul>', chapter, re.S)
+    assert len(shown) == 1
+    assert [without_tags(item).strip() for item in re.findall(r"<li>(.*?)</li>", shown[0], re.S)] == [
+        "Claim 1 holds: |r a*b*|: 0.50, 0.1 to 1.",
+        r"\(x^*\): 0.25, 0.1 to 1.",
+        "|r a*b*|: 0.75, 0.1 to 1.",
+    ]
+    assert shown[0].count('href="map.html#map-claim-1"') == 1
+    assert chapter.count("|r a") == 2  # nothing is left of the lines without numbers
 
 
 def test_faults_are_warned_of(tmp_path):
@@ -229,6 +307,6 @@ def test_the_map_lists_ten_claims_with_their_numbers():
     for n in claims.CLAIMS:
         entry = re.search(rf'<div class="evidence[^"]*" id="map-claim-{n}">(.*?)</section>', page, re.S)
         assert entry, f"claim {n} is not on the map"
-        numbers = re.findall(r"<td>.*?</td>", entry[1], re.S)
-        assert len(numbers) >= 3 and len(numbers) % 3 == 0, f"claim {n} has no number"
+        heads, cells = (len(re.findall(rf"<{tag}\b", entry[1])) for tag in ("th", "td"))
+        assert heads in (3, 4) and cells >= heads and cells % heads == 0, f"claim {n} has no number"
         assert re.search(r'href="chapters/[^"]+#claim-\d+"', entry[1]), f"claim {n} does not say where it is measured"

@@ -7,6 +7,8 @@ import nbformat
 import pytest
 from notebooks import CHAPTERS, METADATA, clean, problems
 
+from solutions import code_that_is_not_run, read_solutions
+
 PATHS = sorted(CHAPTERS.glob("*.ipynb"))
 STATEMENTS = ("prf:theorem", "prf:proposition", "prf:lemma")
 every_chapter = pytest.mark.parametrize("path", PATHS, ids=[path.stem for path in PATHS])
@@ -49,13 +51,24 @@ def test_is_written_as_make_refresh_writes_it(path):
 
 @every_chapter
 def test_exercises_have_solutions(path):
-    text = prose(load(path))
-    asked = [options.get("label") for _, options in directives(text, "exercise")]
-    solved = [argument for argument, _ in directives(text, "solution")]
+    notebook = load(path)
+    asked = [options.get("label") for _, options in directives(prose(notebook), "exercise")]
+    solutions, wrong = read_solutions(notebook)
+    assert wrong == []
     assert len(asked) >= 3
     assert len(set(asked)) == len(asked), "two exercises share a label"
-    assert sorted(solved) == sorted(asked)
-    assert all(options.get("class") == "dropdown" for _, options in directives(text, "solution")), "not folded away"
+    assert sorted(solution.label for solution in solutions) == sorted(asked)
+    for solution in solutions:
+        assert solution.options.get("class") == "dropdown", f"{solution.label} is not folded away"
+        assert not any(token.type == "heading_open" for token in solution.tokens), f"{solution.label} has a heading inside"
+
+
+@every_chapter
+def test_code_in_solutions_is_run(path):
+    """Code in a solution is a cell, between a start and an end: executed with the chapter, its output compared."""
+    for solution in read_solutions(load(path))[0]:
+        code = list(code_that_is_not_run(solution.tokens))
+        assert not code, f"{solution.label}: no cell runs this:\n{code[0]}"
 
 
 @every_chapter
@@ -143,6 +156,10 @@ def recorded(notebook):
     notebook.cells[1].metadata["execution"] = {"iopub.execute_input": "2026-01-01T00:00:00Z"}
 
 
+def unreasoned(notebook):
+    notebook.cells[1].metadata["exact_cancellation"] = " "
+
+
 def another_kernel(notebook):
     notebook.metadata["kernelspec"]["name"] = "my-env"
 
@@ -173,6 +190,7 @@ def test_the_committed_form_has_no_problems(notebook):
         (printed(r"C:\Users\me\data.csv"), "a machine's path among its outputs"),
         (path_in_source, "a machine's path in its source"),
         (recorded, "metadata ['execution']"),
+        (unreasoned, "exact_cancellation without a reason"),
         (another_kernel, "metadata are not the book's"),
         (empty_cell, "an empty code cell"),
     ],
@@ -192,6 +210,11 @@ def test_clean_mends_what_it_can_and_then_changes_nothing(notebook, change):
     assert clean(notebook) == once
 
 
+def test_clean_keeps_the_reason_for_an_exact_cancellation(notebook):
+    notebook.cells[1].metadata["exact_cancellation"] = "six times seven"
+    assert problems(clean(notebook)) == [] and notebook.cells[1].metadata == {"exact_cancellation": "six times seven"}
+
+
 def test_clean_keeps_the_text_beside_an_image(notebook):
     image(notebook)
     assert clean(notebook).cells[2].outputs[0].data == {"text/plain": "<Figure>"}
@@ -202,3 +225,68 @@ def test_directives_are_found():
     assert directives(text, "exercise") == [("Compute", {"label": "ex-a"})]
     assert directives(text, "solution") == [("ex-a", {"class": "dropdown"})]
     assert directives(text, "prf:lemma") == []
+
+
+START = "```{solution-start} ex-a\n:class: dropdown\n```"
+END = "```{solution-end}\n```"
+
+
+def solved(*texts):
+    return nbformat.v4.new_notebook(cells=[nbformat.v4.new_markdown_cell(text) for text in texts])
+
+
+def test_solutions_are_found_in_both_forms():
+    whole = ":::{solution} ex-b\n:class: dropdown\n\nText.\n:::"
+    solutions, wrong = read_solutions(solved(f"Before.\n\n{START}", "It is 42.", f"{END}\n\n{whole}"))
+    assert wrong == []
+    assert [(solution.label, solution.options) for solution in solutions] == [
+        ("ex-a", {"class": "dropdown"}),
+        ("ex-b", {"class": "dropdown"}),
+    ]
+    texts = ["".join(token.content for token in solution.tokens if token.type == "inline") for solution in solutions]
+    assert "It is 42." in texts[0] and "Text." in texts[1] and "Before." not in texts[0]
+
+
+@pytest.mark.parametrize(
+    "texts, says",
+    [
+        ((START, "Text."), "does not end"),
+        (("Text.", END), "has not started"),
+        ((START, START, END), "before ex-a has ended"),
+        ((START.replace("down\n", "down\n\nText.\n"), END), "belongs below"),
+    ],
+)
+def test_what_is_wrong_with_starts_and_ends_is_said(texts, says):
+    _, wrong = read_solutions(solved(*texts))
+    assert len(wrong) == 1 and says in wrong[0], wrong
+
+
+@pytest.mark.parametrize(
+    "fence",
+    [
+        "```python\nx\n```",
+        "~~~ipython3\nx\n~~~",
+        "```{code-block} python\nx\n```",
+        "```{code-cell}\nx\n```",
+        "```\nrates = lb.decay_rates(rule, w, target)\n```",
+        "```text\nprint(1)\n```",
+        "```\n>>> 1 + 1\n```",
+        "```\nfor k in range(3):\n    total += k\n```",
+        "1. First:\n\n   ```\n   import numpy as np\n   ```",
+        "Text.\n\n    A[0] = 1.0\n",
+        "````{admonition} Note\n```py\nx\n```\n````",
+    ],
+)
+def test_code_that_no_cell_runs_is_found(fence):
+    for texts in [(START, fence, END), (f"`````{{solution}} ex-a\n:class: dropdown\n\n{fence}\n`````",)]:
+        (solution,), wrong = read_solutions(solved(*texts))
+        assert wrong == [] and len(list(code_that_is_not_run(solution.tokens))) == 1
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["Call `lb.loss(net, teacher)`.", "$$\nx = f(y)\n$$", "```{math}\n:label: eq-x\nx = f(y)\n```", "```\nstep  loss\n   1  0.25\n```"],
+)
+def test_formulas_and_names_are_no_code(text):
+    (solution,), _ = read_solutions(solved(START, text, END))
+    assert list(code_that_is_not_run(solution.tokens)) == []

@@ -5,6 +5,7 @@ a laptop, in light and in dark, and hold what was seen. `make book` first; this 
 """
 
 import functools
+import json
 import re
 import shutil
 from dataclasses import dataclass, field
@@ -158,6 +159,8 @@ class Visit:
     errors: list = field(default_factory=list)  # of the console and of scripts
     maths: list = field(default_factory=list)
     wide: list = field(default_factory=list)
+    stops: list = field(default_factory=list)  # of the keyboard, in the main part
+    unreached: list = field(default_factory=list)  # formulas that scroll and are no stop
     violations: list = field(default_factory=list)
     weight: int = 0
 
@@ -197,6 +200,14 @@ WIDE = """() => {
   }
   return found;
 }"""
+
+# Where the keyboard stops in the main part, and the formulas that scroll: each of these, and no other formula, is a stop.
+STOPS = """() => [...document.querySelectorAll("#main-content *")]
+  .filter(node => node.tabIndex >= 0 && node.checkVisibility({visibilityProperty: true}))
+  .map(node => (node.matches(".math, .math *") ? "formula: " : "") + node.outerHTML.slice(0, 90))"""
+UNREACHED = """() => [...document.querySelectorAll("span.math, div.math mjx-container")]
+  .filter(node => (node.scrollWidth > node.clientWidth + 1) !== (node.tabIndex >= 0))
+  .map(node => `${node.clientWidth} of ${node.scrollWidth}: ${node.textContent.trim().slice(0, 60)}`)"""
 
 # MathJax and Pygments mark everything up alike, in so many elements that axe-core needs seconds a page: of the equations
 # ten stay, and of each kind of token in code one.
@@ -262,6 +273,7 @@ class Visitor:
         visit.weight = sum(len(answer.body()) for answer in answers if self.is_own(answer))
         visit.requests += [f"{answer.status}: {answer.url}" for answer in answers if answer.status >= 400]
         visit.wide = tab.evaluate(WIDE)
+        visit.stops, visit.unreached = tab.evaluate(STOPS), tab.evaluate(UNREACHED)
         tab.evaluate(self.axe)
         tab.evaluate(THIN)
         for width, scheme in VIEWS if page == "index.html" else VIEWS[:2]:
@@ -326,9 +338,159 @@ def test_no_barrier_that_axe_knows(visit, page):
     assert visit(page).violations == []
 
 
+@every_page
+def test_keyboard_stops_at_the_formulas_that_scroll(visit, page):
+    assert visit(page).unreached == []
+
+
+@every_chapter
+def test_keyboard_is_soon_through_a_chapter(visit, page):
+    formulas = [stop for stop in visit(page).stops if stop.startswith("formula")]
+    assert len(visit(page).stops) < 320 and len(formulas) < 100
+
+
 @every_chapter
 def test_weight(visit, page):
     assert visit(page).weight < WEIGHT
+
+
+# MathJax under every stored setting, and its explorer
+
+# The menu's own choices, [[variable, [value, ...]], ...]: of a checkbox both, of a slider its ends.
+CHOICES = """() => {
+  const menu = MathJax.startup.document.menu, found = new Map();
+  const note = (key, ...values) => found.set(key, [...new Set([...(found.get(key) ?? []), ...values])]);
+  const walk = items => {
+    for (const item of items) {
+      if (item.submenu) walk(item.submenu.items);
+      const values = /radio/.test(item.role) ? [item.id] : /checkbox/.test(item.role) ? [true, false] : ["0", "1"];
+      if (item.variable) note(item.variable.name, ...values);
+    }
+  };
+  walk(menu.menu.items);
+  note("locale", ...MathJax._.a11y.sre.Sre.locales.keys());
+  note("scale", "0.5", "1.5");
+  return [[...found], Object.keys(menu.settings), [...menu.menu.pool.pool.keys?.() ?? Object.keys(menu.menu.pool.pool)]];
+}"""
+KEY = "MathJax-Menu-Settings"
+STORE = f"""settings => settings === null ? localStorage.removeItem("{KEY}") : localStorage.setItem("{KEY}", settings)"""
+READY = "() => window.MathJax?._?.ui?.menu.Menu.Menu.loading === 0 && document.querySelector('.explore-formulas')"
+# The formulas of the page, those that are shown, and how: by which renderer, as something to explore, with words.
+SHOWN = """() => {
+  const all = [...document.querySelectorAll(".math")].map(node => node.querySelectorAll("mjx-container"));
+  const one = all.filter(found => found.length === 1).map(([node]) => node);
+  const shown = node => node.querySelector("mjx-math, svg > g")?.getBoundingClientRect().width > 0 || !node.checkVisibility();
+  return {
+    all: all.length,
+    shown: one.filter(shown).length,
+    svg: one.filter(node => node.getAttribute("jax") === "SVG").length,
+    explored: one.filter(node => node.matches("[role=application][aria-label]") && node.tabIndex === 0).length,
+  };
+}"""
+
+
+def formulas_on(page):
+    return len(re.findall(r'class="math\b', (SITE / page).read_text(encoding="utf-8")))
+
+
+@pytest.fixture(scope="module", params=["http", "file"])
+def formulas(browser, request):
+    """A tab on the page with the fewest formulas, served and from the disk, and a function that loads it under settings."""
+    page = min(filter(formulas_on, PAGES), key=formulas_on)
+    context = browser.new_context()
+    tab = context.new_page()
+    tab.set_default_timeout(60_000)
+
+    def load(settings=None):
+        tab.evaluate(STORE, settings)
+        tab.reload()
+        tab.wait_for_function(READY)
+        return tab.evaluate(SHOWN)
+
+    with served(SITE) as address:
+        tab.goto((address if request.param == "http" else SITE.as_uri() + "/") + page)
+        yield tab, load
+    context.close()
+
+
+def test_formulas_under_every_choice_of_the_menu(formulas):
+    tab, load = formulas
+    load('{"explorer": true}')
+    choices, settings, variables = tab.evaluate(CHOICES)
+    choices = dict(choices)
+    assert set(choices) == set(settings) | set(variables), "a variable of the menu is not tried"
+    assert len(choices["locale"]) == 12 and len(choices["speechRules"]) == 6 and choices["renderer"] == ["CHTML", "SVG"]
+    alone = [{name: value} for name in ("explorer", "collapsible", "renderer", "assistiveMml") for value in choices.pop(name)]
+    most = max(map(len, choices.values()))
+    together = [{name: values[i % len(values)] for name, values in choices.items()} for i in range(most)]
+    explored = [{**chosen, "explorer": True, "collapsible": i % 2 == 1} for i, chosen in enumerate(together)]
+    drawn = [{"explorer": True, "collapsible": True, "renderer": "SVG"}]
+    for chosen in alone + explored + drawn:
+        seen = load(json.dumps(chosen))
+        assert seen["all"] == seen["shown"] > 0, chosen
+        assert seen["svg"] == (seen["all"] if chosen.get("renderer") == "SVG" else 0), chosen
+        if len(chosen) == 1:
+            assert seen["explored"] == (seen["all"] if chosen == {"explorer": True} else 0), chosen
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        "no JSON", "null", "[1]", '"CHTML"', '{"renderer": "NativeMML"}', '{"scale": "none"}', '{"scale": 0}',
+        '{"explorer": true, "locale": "tlh"}', '{"explorer": true, "speechRules": "none"}',
+        '{"enrich": true, "overflow": "Scroll"}',
+    ],
+)  # fmt: skip
+def test_formulas_under_settings_that_another_site_left(formulas, settings):
+    seen = formulas[1](settings)
+    assert seen["all"] == seen["shown"] > 0
+
+
+@pytest.mark.parametrize("settings", ['{"explorer": true}', '{"collapsible": true}', '{"renderer": "SVG"}'])
+def test_formulas_where_a_part_of_mathjax_does_not_arrive(formulas, settings):
+    tab, load = formulas
+    for lost in ("**/a11y/*.js", "**/sre/*.js", "**/output/svg.js", "**/input/mml.js"):
+        tab.route(lost, lambda route: route.abort())
+        seen = load(settings)
+        tab.unroute(lost)
+        assert seen["all"] == seen["shown"] > 0, lost
+
+
+def test_explorer_by_keyboard(formulas):
+    tab, load = formulas
+    assert load()["explored"] == 0
+    button = tab.get_by_role("button", name="Explore formulas")
+    assert button.get_attribute("aria-pressed") == "false"
+    button.focus()
+    tab.keyboard.press("Enter")
+    tab.wait_for_function(f"() => {{ const seen = ({SHOWN})(); return seen.explored === seen.all; }}")
+    assert button.get_attribute("aria-pressed") == "true"
+
+    tab.reload()
+    tab.wait_for_function(READY)
+    seen = tab.evaluate(SHOWN)
+    assert seen["explored"] == seen["all"] and button.get_attribute("aria-pressed") == "true"
+    tab.evaluate(axe_source())
+    assert tab.evaluate(AXE) == []
+    button.focus()
+    for _ in range(100):
+        tab.keyboard.press("Tab")
+        if tab.evaluate("document.activeElement.matches('mjx-container')"):
+            break
+    spoken = []
+    for key in ("Enter", "ArrowDown", "ArrowRight"):
+        tab.keyboard.press(key)
+        tab.wait_for_timeout(200)
+        spoken.append(tab.evaluate("[...document.querySelectorAll('.MJX_LiveRegion')].map(node => node.textContent).join('')"))
+    assert all(spoken) and len(set(spoken)) > 1, spoken
+    tab.keyboard.press("Escape")
+
+    button.focus()
+    tab.keyboard.press("Enter")
+    tab.wait_for_function("() => !document.querySelector('mjx-container[role=application]')")
+    assert button.get_attribute("aria-pressed") == "false"
+    tab.wait_for_timeout(500)
+    assert tab.evaluate(UNREACHED) == []
 
 
 # These tests can fail: one page with every fault, and each of them is seen

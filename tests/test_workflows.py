@@ -1,15 +1,18 @@
-"""Publishing: the workflows run the same two commands as a reader, and a fork's book points at the fork."""
+"""Publishing: the workflows run a reader's commands, on the machines and versions promised; a fork's book points at the fork."""
 
+import itertools
 import os
 import re
 import subprocess
 import sys
 from pathlib import Path
 
+import nbformat
 import pytest
 import yaml
 
 ROOT = Path(__file__).resolve().parent.parent
+PROMISED = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.y*ml"))
 every_workflow = pytest.mark.parametrize("path", WORKFLOWS, ids=[path.name for path in WORKFLOWS])
 
@@ -22,13 +25,27 @@ def steps(workflow):
     return [step for job in workflow["jobs"].values() for step in job["steps"]]
 
 
+def commands(job):
+    return [step["run"] for step in job["steps"] if "run" in step]
+
+
+def machines(job):
+    """The machines that a job runs on, with what else its matrix says of each."""
+    matrix = job.get("strategy", {}).get("matrix", {})
+    lists = {key: value for key, value in matrix.items() if key != "include"}
+    every = [dict(zip(lists, values)) for values in itertools.product(*lists.values())] if lists else []
+    every += matrix.get("include", []) or ([] if every else [{}])
+    return [{"os": job["runs-on"]} | machine for machine in every]
+
+
 @every_workflow
 def test_is_a_workflow(path):
     workflow = load(path)
     assert {"name", "jobs", "permissions"} <= set(workflow)
     assert workflow["permissions"] == {"contents": "read"}, "a job that needs more says so itself"
     for name, job in workflow["jobs"].items():
-        assert re.fullmatch(r"ubuntu-\d\d\.\d\d", job["runs-on"]), name
+        for machine in machines(job):
+            assert re.fullmatch(r"(ubuntu-\d\d\.\d\d(-arm)?|macos-\d\d|windows-\d{4})", machine["os"]), name
         assert set([job["needs"]] if "needs" in job else []) <= set(workflow["jobs"]), name
         assert all(("uses" in step) != ("run" in step) for step in job["steps"]), name
 
@@ -40,26 +57,86 @@ def test_actions_are_pinned_by_major_version(path):
             assert re.fullmatch(r"actions/[\w-]+@v\d+", step["uses"]), step["uses"]
 
 
-@every_workflow
-def test_commands_are_the_two_that_a_reader_runs(path):
-    assert [step["run"] for step in steps(load(path)) if "run" in step] == ["make book", "make test"]
+BOOK = load(ROOT / ".github" / "workflows" / "book.yml")
+JOBS = BOOK["jobs"]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
-def test_the_book_is_built_on_every_python_that_it_promises():
-    workflow = load(ROOT / ".github" / "workflows" / "book.yml")
-    triggers = workflow[True]  # YAML 1.1 reads the key "on" so
+def test_commands_are_the_two_that_a_reader_runs():
+    for machine in machines(JOBS["book"]):
+        run = [step["run"] for step in JOBS["book"]["steps"] if "run" in step and "if" not in step]
+        assert run == ["make book", "make test"], machine
+    (browser,) = (step for step in JOBS["book"]["steps"] if "run" in step and "if" in step)
+    assert "playwright install" in browser["run"] and browser["if"] == "matrix.os == 'ubuntu-24.04-arm'"
+
+
+def test_the_book_is_built_on_every_python_and_machine_that_it_promises():
+    triggers = BOOK[True]  # YAML 1.1 reads the key "on" so
     assert {"push", "pull_request", "schedule"} <= set(triggers)
-    job = workflow["jobs"]["book"]
-    assert job["strategy"]["matrix"]["python"] == ["3.11", "3.12", "3.13"]
-    assert {"BOOK_REPOSITORY", "BOOK_BRANCH"} <= set(job["env"])
+    built = {(machine["os"], machine["python"]) for machine in machines(JOBS["book"]) if not machine.get("unseen")}
+    assert {("ubuntu-24.04", python) for python in ("3.11", "3.12", "3.13")} <= built
+    assert {machine for machine, _ in built} == {"ubuntu-24.04", "ubuntu-24.04-arm", "macos-15"}
+    assert {"BOOK_REPOSITORY", "BOOK_BRANCH"} <= set(JOBS["book"]["env"])
+    assert JOBS["book"]["continue-on-error"] == "${{ matrix.unseen == true }}"
 
 
-def test_binder_gets_what_the_package_needs():
+def test_chapters_are_executed_as_on_other_machines():
+    assert commands(JOBS["everywhere"]) == ["make everywhere"]
+    local = (ROOT / ".ci" / "run").read_text(encoding="utf-8").splitlines()
+    (chosen,) = (line for line in local if line.startswith("make everywhere"))
+    assert len(re.search(r'VARIATIONS="([^"]+)"', chosen)[1].split()) >= 3
+    assert local.index("make book") < local.index("make test")
+
+
+def test_windows_runs_the_tests_of_the_package_by_the_commands_of_the_readme():
+    install, test = commands(JOBS["windows"])
+    assert install.replace("python ", "python3 ") in README.splitlines()
+    test, chosen = test.replace("Scripts", "bin").replace(" -q ", " ").rsplit(" ", 1)
+    assert chosen == "$PACKAGE_TESTS" and any(line.startswith(test) for line in README.splitlines())
+
+
+def test_both_ends_of_the_promised_ranges_are_tested_on_a_schedule():
+    job = JOBS["ranges"]
+    assert job["if"] == "github.event_name == 'schedule'"
+    ends = {machine["resolution"]: machine["python"] for machine in machines(job)}
+    assert set(ends) == {"lowest-direct", "highest"}
+    assert ends["lowest-direct"] == re.search(r'requires-python = ">=(3\.\d+)"', PROMISED)[1]
+    install, test = commands(job)[-2:]
+    assert "--resolution ${{ matrix.resolution }}" in install and "-r requirements.txt" in install and '-e ".[book]"' in install
+    assert test.endswith("--nbval chapters $PACKAGE_TESTS")
+
+
+def test_tests_of_the_book_are_not_among_those_of_the_package():
+    ignored = set(re.findall(r"--ignore=(\S+)", BOOK["env"]["PACKAGE_TESTS"]))
+    book = r'"_build"|^(from|import) (chromium|everywhere|notebooks|playwright|yaml)\b'
+    paths = (ROOT / "tests").glob("test_*.py")
+    assert ignored == {f"tests/{path.name}" for path in paths if re.search(book, path.read_text(encoding="utf-8"), re.M)}
+
+
+def test_what_is_promised_is_said_alike():
+    """The package's ranges, and those of what chapters need beyond it, are in requirements.txt too."""
+    ranges = (ROOT / "requirements.txt").read_text(encoding="utf-8").splitlines()
+    for named in ("dependencies", "book"):
+        assert set(needed(named)) <= set(ranges), named
+
+
+def needed(named):
+    return re.findall(r'"([^"]+)"', re.search(rf"^{named} = \[(.*?)\]", PROMISED, re.M | re.S)[1])
+
+
+def test_chapters_import_what_the_extra_brings():
+    """Beyond the standard library, a chapter needs the package, what the package needs, and the extra."""
+    promised = {re.split(r"\W", requirement)[0] for named in ("dependencies", "book") for requirement in needed(named)}
+    for path in (ROOT / "chapters").glob("*.ipynb"):
+        code = "\n".join(cell.source for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "code")
+        imported = set(re.findall(r"^\s*(?:import|from)\s+(\w+)", code, re.M)) - set(sys.stdlib_module_names)
+        assert imported <= promised | {"lrnnbook"}, path.name
+
+
+def test_binder_gets_what_the_chapters_need():
     wanted = (ROOT / ".binder" / "requirements.txt").read_text(encoding="utf-8").splitlines()
-    promised = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
-    needed = re.findall(r'"([^"]+)"', re.search(r"^dependencies = \[(.*?)\]", promised, re.M | re.S)[1])
-    assert set(needed) <= set(wanted)
-    lowest = re.search(r'requires-python = ">=3\.(\d+)"', promised)[1]
+    assert {*needed("dependencies"), *needed("book")} <= set(wanted)
+    lowest = re.search(r'requires-python = ">=3\.(\d+)"', PROMISED)[1]
     assert int((ROOT / ".binder" / "runtime.txt").read_text(encoding="utf-8").strip().removeprefix("python-3.")) >= int(lowest)
     assert os.access(ROOT / ".binder" / "postBuild", os.X_OK)
 

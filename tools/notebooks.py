@@ -12,16 +12,21 @@ from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import nbformat
+import yaml
 from nbclient import NotebookClient
+from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 
-ROOT = Path(__file__).resolve().parent.parent
+from sealed import ROOT, seal, surroundings
+
 CHAPTERS = ROOT / "chapters"
+CONFIG = ROOT / "_config.yml"
 
 METADATA = {
     "kernelspec": {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"},
     "language_info": {"name": "python"},
 }
-CELL_METADATA = {"tags", "mystnb"}
+EXACT = "exact_cancellation"  # why a cell of digits that cancel exactly may be spared the jitter of tools/everywhere.py
+CELL_METADATA = {"tags", "mystnb", EXACT}
 IMAGES = re.compile(r"^image/")
 CLAIM = "application/vnd.lrnnbook.claim+json"  # a measured number: another machine rounds it differently
 MACHINE_PATH = re.compile(r"(?:/(?:home|root|Users|tmp|work|var/folders)/|[A-Z]:\\+Users\\|site-packages|ipykernel_\d)")
@@ -64,6 +69,9 @@ def cell_problems(cell, count):
     extra = set(cell.metadata) - CELL_METADATA
     if extra:
         yield f"metadata {sorted(extra)}"
+    reason = cell.metadata.get(EXACT, "-")
+    if not isinstance(reason, str) or not reason.strip():
+        yield f"{EXACT} without a reason"
     if MACHINE_PATH.search(cell.source):
         yield "a machine's path in its source"
     if cell.cell_type != "code":
@@ -90,19 +98,78 @@ def cell_problems(cell, count):
             yield "a timestamp among its outputs"
 
 
-def execute(path):
-    """The notebook, executed, and the seconds it took."""
-    notebook = nbformat.read(path, as_version=4)
-    start = time.perf_counter()
-    NotebookClient(
+class Failure(Exception):
+    """Why a chapter cannot be executed, in a few lines that name it."""
+
+
+def time_limit():
+    """The seconds that a cell may take, here, in a build and in the tests."""
+    return yaml.safe_load(CONFIG.read_text(encoding="utf-8"))["execute"]["timeout"]
+
+
+def read(path):
+    try:
+        return nbformat.read(path, as_version=4)
+    except Exception as error:  # nbformat raises whatever the JSON or the schema makes it stumble on
+        raise Failure(f"{path.name}: not a notebook: {conflict(path) or first_line(error)}") from None
+
+
+def conflict(path):
+    """Where a file holds the mark of a merge conflict, if it does."""
+    text = path.read_bytes()
+    mark = re.search(rb"^(<{7}|>{7}) ", text, re.M)
+    return mark and f"line {len(text[: mark.end()].splitlines())} is the mark of a merge conflict"
+
+
+def first_line(error):
+    return (str(error).strip() or type(error).__name__).splitlines()[0][:200]
+
+
+def without_figure(notebook):
+    """The first code cell, counted from 1, that shows a figure and has none among its outputs."""
+    for count, cell in enumerate((cell for cell in notebook.cells if cell.cell_type == "code"), 1):
+        kinds = [kind for output in cell.outputs for kind in output.get("data", {})]
+        if "plt.show()" in cell.source and not any(IMAGES.match(kind) for kind in kinds):
+            return count
+
+
+def execute(path, **environment):
+    """The notebook, executed in the book's surroundings with `environment` in them, and the seconds it took.
+
+    A `Failure` where it cannot be: a cell raises or takes too long, the kernel dies, a figure does not appear.
+    """
+    notebook = read(path)
+    counts = {id(cell): count for count, cell in enumerate((cell for cell in notebook.cells if cell.cell_type == "code"), 1)}
+    reached = ["before the first cell"]
+    client = NotebookClient(
         notebook,
         kernel_name="python3",
-        timeout=300,
+        timeout=time_limit(),
         record_timing=False,
         coalesce_streams=True,  # else the bytes depend on how fast a cell prints
         resources={"metadata": {"path": path.parent}},
-    ).execute()
+        on_cell_execute=lambda cell, cell_index: reached.append(f"code cell {counts[id(cell)]}"),
+    )
+    start = time.perf_counter()
+    try:
+        client.execute(env=surroundings(**environment))
+    except Exception as error:
+        raise Failure(f"{path.name}, {reached[-1]}: {reason(error)}") from None
+    if count := without_figure(notebook):
+        raise Failure(f"{path.name}, code cell {count}: plt.show() showed no figure")
     return notebook, time.perf_counter() - start
+
+
+def reason(error):
+    """What went wrong in a cell; for one that raised, with the lines that led there, one a function."""
+    if isinstance(error, CellTimeoutError):
+        return f"takes longer than {time_limit()} s, the limit in {CONFIG.name}"
+    if isinstance(error, DeadKernelError):
+        return "the kernel died"
+    if isinstance(error, CellExecutionError):
+        trace = re.sub(r"\x1b\[[\d;]*m", "", error.traceback)
+        return "\n    ".join([f"{error.ename}: {error.evalue}", *re.findall(r"^-+> *\d+ .*", trace, re.M)[:4]])
+    return f"{type(error).__name__}: {first_line(error)}"
 
 
 def refresh(path):
@@ -119,11 +186,18 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("chapters", nargs="*", type=Path, help="notebooks; all of chapters/ unless named")
     paths = parser.parse_args().chapters or sorted(CHAPTERS.glob("*.ipynb"))
+    seal()
+    failures = []
     with ProcessPoolExecutor(2) as pool:
         runs = [(path, pool.submit(refresh, path)) for path in paths]
         for path, run in runs:
-            seconds, changed = run.result()
+            try:
+                seconds, changed = run.result()
+            except Failure as failure:
+                failures.append(str(failure))
+                continue
             print(f"{path.name}: {seconds:.1f} s, {'refreshed' if changed else 'unchanged'}", flush=True)
+    return "\n".join(failures) or None
 
 
 if __name__ == "__main__":
