@@ -21,7 +21,7 @@ from sphinx.util import logging
 from sphinx.util.docutils import SphinxDirective
 from sphinx.util.nodes import make_refnode
 
-from lrnnbook.claims import FORMULA, MIME, line
+from lrnnbook.book.claims import FORMULA, MIME, line
 
 CLAIMS = range(1, 11)
 logger = logging.getLogger(__name__)

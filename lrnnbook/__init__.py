@@ -3,13 +3,13 @@
 The names below are the package; the book derives what each of them computes.
 """
 
-from .claims import claim
+from .book.claims import claim
+from .book.style import STYLES, TARGET, use_style
+from .flow import Trajectory, integrate
 from .forms import Rule, Update
 from .history import History
-from .flow import Trajectory, integrate
 from .modes import Alignment, Mode, aligned_network, alignment, mode_loss, read_modes
 from .networks import LinearRNN, leaky_network, loss, random_network, simulate
-from .plotting import RULES, TARGET, use_style
 from .rules import BPTT, RFLO, EProp, KolenPollack, TruncatedBPTT
 from .spectra import change_rank, effective_rank
 from .stability import decay_rates, jacobian, optimal_mode
@@ -46,7 +46,7 @@ __all__ = [
     "change_rank",
     "effective_rank",
     "claim",
-    "RULES",
+    "STYLES",
     "TARGET",
     "use_style",
 ]

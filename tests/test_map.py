@@ -16,7 +16,7 @@ import pytest
 from notebooks import METADATA
 
 import lrnnbook as lb
-from lrnnbook.claims import MIME, as_markdown, line
+from lrnnbook.book.claims import MIME, as_markdown, line
 
 ROOT = Path(__file__).resolve().parent.parent
 MAP = ROOT / "_build" / "html" / "map.html"

@@ -25,7 +25,7 @@ def style():
 
 
 def test_rules_are_told_apart_by_colour_and_without_it():
-    styles = [*lb.RULES.values(), lb.TARGET]
+    styles = [*lb.STYLES.values(), lb.TARGET]
     lines = [Figure().subplots().plot([0, 1], **style)[0] for style in styles]
     assert len({to_hex(line.get_color()) for line in lines}) == len(lines)
     assert len({str(line._dash_pattern) for line in lines}) == len(lines)
@@ -34,7 +34,7 @@ def test_rules_are_told_apart_by_colour_and_without_it():
 
 def svg():
     figure, buffer = Figure(), io.BytesIO()
-    figure.subplots().plot([0, 1], **lb.RULES["RFLO"])
+    figure.subplots().plot([0, 1], **lb.STYLES["RFLO"])
     figure.savefig(buffer, format="svg", metadata={"Date": None})
     return buffer.getvalue().decode()
 

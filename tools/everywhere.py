@@ -85,7 +85,7 @@ class Store:
     """What has been executed, a file each, good as long as all that it depends on."""
 
     def __init__(self, folder=ROOT / "_build" / "everywhere"):
-        files = [*sorted(ROOT.glob("lrnnbook/*.py")), ROOT / "benchmarks" / "results.json", ROOT / "requirements.lock", JITTER]
+        files = [*sorted(ROOT.glob("lrnnbook/**/*.py")), ROOT / "benchmarks" / "results.json", ROOT / "requirements.lock", JITTER]
         self.folder, self.basis = folder, [sys.version, *(file.read_text(encoding="utf-8") for file in files)]
 
     def key(self, chapter, variation):

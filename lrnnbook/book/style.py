@@ -5,7 +5,7 @@ import sys
 import matplotlib as mpl
 
 # Okabe and Ito's colours, told apart by colour-blind readers; the dashes tell them apart in grey.
-RULES = {
+STYLES = {
     "BPTT": {"color": "#0072B2", "linestyle": "-", "marker": "o"},
     "one-step tBPTT": {"color": "#E69F00", "linestyle": "--", "marker": "s"},
     "e-prop": {"color": "#009E73", "linestyle": "-.", "marker": "^"},
@@ -21,7 +21,7 @@ def use_style():
     Examples
     --------
     >>> use_style()
-    >>> RULES["RFLO"]["color"]
+    >>> STYLES["RFLO"]["color"]
     '#D55E00'
     """
     if "IPython" in sys.modules:  # in a notebook

@@ -1,0 +1,1 @@
+"""What only the book needs: the style of its figures, and its claims."""
