@@ -288,13 +288,13 @@ class Rule(ABC):
         """
         sizes = {"o": as_network("student", student).o, "m": student.m}
         x, brought = as_array("inputs", inputs, "batch T m", sizes), self.batches(student)
-        mine = (student.batch_shape, x.shape[:-3], *brought.values())
-        if not every_step and np.shape(targets)[-3:-1] == x.shape[-3:-1] and np.ndim(targets) - 2 > max(map(len, mine)):
-            raise ValueError(
-                f"targets: expected shape (..., batch, o) with batch = {sizes['batch']} and batch axes that student, rule or inputs have "
-                f"as well, got {np.shape(targets)}; all outputs (batch, T, o) go with every_step=True"
-            )
         y = as_array("targets", targets, "batch T o" if every_step else "batch o", sizes)
+        mine = (student.batch_shape, x.shape[:-3], *brought.values())
+        if not every_step and y.shape[-3:-1] == x.shape[-3:-1] and y.ndim - 2 > max(map(len, mine)):
+            raise ValueError(
+                "targets: expected the last outputs, (..., batch, o), with batch axes that student, rule or inputs have as "
+                f"well, got {y.shape}, which may be all outputs (batch, T, o), for every_step=True"
+            )
         y = y if every_step else y[..., None, :]
         batch = broadcast_batch(
             student=student.batch_shape, inputs=x.shape[:-3], targets=y.shape[:-3], **brought

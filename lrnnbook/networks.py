@@ -15,6 +15,7 @@ from .stein import (
     krylov,
     reach,
     squares,
+    strides,
     thin_doublings,
     too_non_normal,
 )
@@ -204,7 +205,8 @@ class LinearRNN(ReadOnly):
 
     def _check_disc(self, z, reach):
         """Eigenvalues of strongly non-normal matrices can be far off: where they say no, the powers decide."""
-        W = np.abs(z)[..., None, None] * self.W
+        with np.errstate(over="ignore"):
+            W = np.abs(z)[..., None, None] * self.W
         try:
             squares(np.finfo(float).eps, network=W[reach >= 1] if np.ndim(reach) else W)
         except ValueError:
@@ -272,7 +274,8 @@ def loss(student, teacher, horizon=np.inf, every_step=False, source=None):
     A finite horizon of up to a thousand lags takes the sum. Otherwise the error is the output of one network that holds both,
     and the sum over its lags is the observability Gramian of that network, in factored form, so that the loss is never
     negative: close to zero its square root is off by little more than a change of the last bits of the weights would make it.
-    Where weights are so strongly non-normal that such a change moves it by a millionth of the two responses, it is refused.
+    Where weights are so strongly non-normal that such a change moves the loss by a millionth of the losses that the two
+    would have alone, or its root by a ten-thousandth, it is refused.
 
     Parameters
     ----------
@@ -314,7 +317,10 @@ def loss(student, teacher, horizon=np.inf, every_step=False, source=None):
         value, far = compute(student, teacher, batch, horizon, every_step)
         if far and np.isfinite(value).all():
             check_settled(
-                lambda *pair: [np.sqrt(compute(*pair, batch, horizon, every_step)[0])[..., None, None]], student, teacher
+                lambda *pair: [compute(*pair, batch, horizon, every_step)[0][..., None, None] ** p for p in (1, 0.5)],
+                student,
+                teacher,
+                most=(1e-6, 1e-4),
             )
         return finite("horizon", value)
 
@@ -324,14 +330,16 @@ def _loss_lag_by_lag(student, teacher, batch, horizon, every_step, lags=None):
     h, h_ = krylov(student.W, student.B, lags), krylov(teacher.W, teacher.B, lags)
     gap = student.A[..., None, :, :] @ h - teacher.A[..., None, :, :] @ h_
     by_lag = (gap**2).sum(axis=(-2, -1)) * lag_weights(horizon, every_step, lags)
-    return 0.5 * by_lag.sum(axis=-1), far_from(h, student.B) or far_from(h_, teacher.B)
+    return 0.5 * by_lag.sum(axis=-1), far_from(h) or far_from(h_)
 
 
 def _loss_by_doubling(student, teacher, batch, horizon, every_step):
     powers, powers_ = squares(np.finfo(float).eps, horizon, student=student.W, teacher=teacher.W)
-    if grown(powers) and reach(powers) <= MOST_LAGS:
+    far = grown(powers) or horizon < np.inf and any(times > 2 for _, times in strides(powers))
+    if far and reach(powers) <= MOST_LAGS:
         return _loss_lag_by_lag(student, teacher, batch, horizon, every_step, min(horizon, reach(powers)))
-    F = each(lambda W, W_: _both(batch, W, W_), powers, powers_)
+    both = lambda W, W_: _both(batch, W, W_)
+    F = each(both, powers, powers_) if far else [*map(both, powers, powers_)]
     C = np.concatenate([np.broadcast_to(A, batch + A.shape[-2:]) for A in (student.A, -teacher.A)], axis=-1)
     B = np.concatenate([np.broadcast_to(B, batch + B.shape[-2:]) for B in (student.B, teacher.B)], axis=-2)
     if horizon < np.inf:
@@ -339,21 +347,22 @@ def _loss_by_doubling(student, teacher, batch, horizon, every_step):
     else:
         thin = thin_doublings(F, B)
         root = gramian_factor(F[thin:], C) @ columns(F[:thin], B)
-    return 0.5 * (root**2).sum(axis=(-2, -1)), grown(powers)
+    return 0.5 * (root**2).sum(axis=(-2, -1)), far
 
 
-def far_from(blocks, start):
-    """Whether the blocks [X, W X, W^2 X, ...] are much larger than X, in the mean: then rounding can have grown as well.
+def far_from(blocks):
+    """Whether the blocks [X, W X, W^2 X, ...] grow far, in the mean over all: then rounding can have grown as well.
 
     Examples
     --------
-    >>> far_from(np.array([[[1.0]], [[1e6]]]), np.array([[1.0]]))
+    >>> far_from(np.array([[[1.0]], [[1e6]]]))
     True
     """
-    return bool(np.vdot(blocks, blocks) * start.size > 1e8 * np.vdot(start, start) * blocks.size)
+    start, square = blocks[..., 0, :, :], np.vdot(blocks, blocks)
+    return bool(square * start.size > 1e8 * np.vdot(start, start) * blocks.size)
 
 
-def check_settled(compute, student, teacher):
+def check_settled(compute, student, teacher, most=(1e-6, 1e-6, 1e-6)):
     """Raise ValueError where the last bits of the weights decide the answer, which rounding has changed by as much then.
 
     For strongly non-normal weights this is so although they are stable.
@@ -363,6 +372,8 @@ def check_settled(compute, student, teacher):
     compute : callable
         From student and teacher to a sequence of arrays (..., p, q), linear in the difference of the two responses, or its norm.
     student, teacher : LinearRNN
+    most : tuple
+        By how much of its size each array may move.
 
     Examples
     --------
@@ -377,8 +388,8 @@ def check_settled(compute, student, teacher):
             changes = [_largest(moved - whole) for moved, whole in zip(compute(*pair), answer)]
         except ValueError:
             raise too_non_normal(name, "an answer that is lost when their last bits change") from None
-        for change, size in zip(changes, sizes):
-            if not np.all(change <= 1e-6 * size):
+        for change, size, share in zip(changes, sizes, most):
+            if not np.all(change <= share * size):
                 share = np.max(change / np.where(size > 0, size, 1))
                 raise too_non_normal(name, f"an answer that moves by {share:.1g} of its size when their last bits change")
 
