@@ -33,13 +33,16 @@ def as_array(name, value, core, sizes):
     """
     axes = core.split()
     expected = "(" + ", ".join(["...", *axes]) + ")"
+    flaw = "" if type(value) is np.ndarray else _flaw(value)
+    if flaw:
+        raise ValueError(f"{name}: expected real numbers of shape {expected}, got {flaw}")
     try:
         raw = np.asarray(value)
         if raw.dtype.kind not in "biuf":
             raise TypeError
         with np.errstate(over="ignore"):
             array = np.array(raw, dtype=float)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, RuntimeError):
         raise ValueError(f"{name}: expected real numbers of shape {expected}, got {value!r}") from None
     seen = dict(sizes)
     fits = array.ndim >= len(axes)
@@ -55,6 +58,59 @@ def as_array(name, value, core, sizes):
         raise ValueError(f"{name}: expected finite numbers, got NaN or infinity")
     sizes.update(seen)
     return array
+
+
+def _flaw(value):
+    """What NumPy would pass over in silence, or refuse without the reason."""
+    if isinstance(value, (list, tuple)):
+        return next(filter(None, map(_flaw, value)), "")
+    if np.ma.is_masked(value):
+        return "masked entries"
+    if getattr(value, "requires_grad", False) is True:
+        return "a tensor that requires grad, and would lose it: detach it first"
+    columns = getattr(value, "dtypes", getattr(value, "dtype", None))
+    nullable = [str(kind) for kind in (columns if np.ndim(columns) else [columns]) if hasattr(kind, "na_value")]
+    if nullable:
+        return f"a table or column of nullable {nullable[0]}, whose holes are no numbers: fill them, then .astype(float)"
+    return ""
+
+
+def as_instance(name, value, kind, what):
+    """Return `value`; raise ValueError unless it is one of a class.
+
+    Examples
+    --------
+    >>> as_instance("name", "BPTT", str, "a text")
+    'BPTT'
+    """
+    if not isinstance(value, kind):
+        got = f"the class {value.__name__}" if isinstance(value, type) else repr(value)
+        raise ValueError(f"{name}: expected {what}, got {got}")
+    return value
+
+
+def as_fraction(name, value):
+    """Return `value` as a float; raise ValueError unless it is a number between 0 and 1, ends excluded.
+
+    Examples
+    --------
+    >>> as_fraction("rtol", 0.5)
+    0.5
+    """
+    number = np.asarray(value)
+    if number.ndim or number.dtype.kind not in "iuf" or not 0 < number < 1:
+        raise ValueError(f"{name}: expected a number between 0 and 1, got {value!r}")
+    return float(number)
+
+
+class ReadOnly:
+    """Of arrays that a caller cannot change, in copies and pickles as well."""
+
+    def __setstate__(self, state):
+        for name, value in state.items():
+            if isinstance(value, np.ndarray):
+                value.setflags(write=False)
+            object.__setattr__(self, name, value)
 
 
 def broadcast_batch(**batches):
@@ -116,7 +172,7 @@ def as_horizon(value):
     >>> as_horizon(np.inf), as_horizon(10)
     (inf, 10)
     """
-    if isinstance(value, (float, np.floating)) and value == math.inf:
+    if np.ndim(value) == 0 and np.asarray(value).dtype.kind == "f" and value == math.inf:
         return math.inf
     try:
         return as_count("horizon", value)

@@ -5,9 +5,10 @@ from typing import NamedTuple
 import numpy as np
 from scipy.integrate import RK45
 
-from .checks import as_array
+from .checks import as_array, as_fraction
+from .rules import as_rule
 
-MOST_STEPS = 10**6
+MOST_STEPS, PACE = 10**6, 1000
 
 
 class Trajectory(NamedTuple):
@@ -54,7 +55,7 @@ def integrate(rule, start, target, times, rtol=1e-8, atol=1e-10):
         Shapes that do not broadcast, a start or target with :math:`|w| \ge 1`, a start at which the update leaves the
         range of floats, times that are negative, decreasing or not one-dimensional, or tolerances outside (0, 1).
     RuntimeError
-        A run that needs more than a million steps.
+        A run that needs more than a million steps, as soon as its pace shows it.
 
     Examples
     --------
@@ -64,7 +65,7 @@ def integrate(rule, start, target, times, rtol=1e-8, atol=1e-10):
     (array([0.1, 1. ]), array([0. , 0.5]))
     """
     times = check_times(times, rtol, atol)
-    shape = rule.check_modes(start=start, target=target)
+    shape = as_rule(rule).check_modes(start=start, target=target)
 
     y, goal = (np.array([np.broadcast_to(part, shape).ravel() for part in mode]) for mode in (start, target))
     runs, end = y.shape[1], times[-1]
@@ -74,15 +75,17 @@ def integrate(rule, start, target, times, rtol=1e-8, atol=1e-10):
     run = np.arange(runs if end > 0 else 0)  # those on their way; what follows is theirs, and shrinks with them
     due = np.zeros(run.size, dtype=int)  # which of `times` comes next
     t, h, size_before, ours = np.zeros(run.size), np.full(run.size, 1e-3), np.ones(run.size), rule.for_modes(shape, run)
-    gap = 1 - np.abs(y[2, run])
+    gap, before = 1 - np.abs(y[2, run]), np.zeros(runs)
     delta = np.empty((7, 3, run.size))  # at the seven stages of a step
     with np.errstate(all="ignore"):  # a step across the edge divides by zero, and is rejected
         delta[0] = ours.mode_deltas(*y, *goal) if run.size else 0
         if not np.isfinite(delta[0]).all():
             raise ValueError("start: expected one at which the update is within the range of floats")
-        for _ in range(MOST_STEPS):
+        for step in range(MOST_STEPS):
             if not run.size:
                 break
+            if step % PACE == PACE - 1:
+                before[run] = check_pace(t, before[run], end)
             final = h >= end - t
             h = np.where(final, end - t, h)
             t_new = np.where(final, end, t + h)
@@ -128,9 +131,23 @@ def check_times(times, rtol, atol):
         got = np.array2string(times, threshold=8)
         raise ValueError(f"times: expected one axis of numbers that are not negative and do not decrease, got {got}")
     for name, value in (("rtol", rtol), ("atol", atol)):
-        if not 0 < value < 1:
-            raise ValueError(f"{name}: expected a number between 0 and 1, got {value!r}")
+        as_fraction(name, value)
     return times
+
+
+def check_pace(t, before, end):
+    """Return t; raise RuntimeError where a run that was at `before` some steps ago will by far not reach the end.
+
+    Examples
+    --------
+    >>> check_pace(np.array([0.5]), np.array([0.0]), end=1.0)
+    array([0.5])
+    """
+    if np.any(PACE * (end - t) > 1e4 * MOST_STEPS * (t - before)):
+        raise RuntimeError(
+            f"a run needs more than {MOST_STEPS} steps: {PACE} steps took it to time {t.min():.3g} of {end:.6g}"
+        )
+    return t
 
 
 def rk45_step(deltas, y, delta, h):

@@ -5,12 +5,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .checks import as_array, as_horizon, broadcast_batch, check_orthonormal, check_stable, finite
-from .networks import LinearRNN
+from .checks import ReadOnly, as_array, as_horizon, as_instance, broadcast_batch, check_orthonormal, check_stable, finite
+from .networks import LONG, LinearRNN, as_network, loss
 
 
 @dataclass(frozen=True, eq=False)
-class Mode:
+class Mode(ReadOnly):
     r"""A scalar network :math:`h_{t+1} = w h_t + b x_t,\; y_{t+1} = a h_{t+1}`, or an array of them.
 
     Its impulse response is :math:`a b w^k`. The three are broadcast together, copied and made read-only; unpacking
@@ -54,6 +54,17 @@ class Mode:
         return self.a.shape
 
 
+def as_mode(name, value):
+    """Return `value`; raise ValueError unless it is a Mode.
+
+    Examples
+    --------
+    >>> as_mode("target", Mode(1.0, 1.0, 0.5)).shape
+    ()
+    """
+    return as_instance(name, value, Mode, "a Mode")
+
+
 def mode_loss(mode, target, horizon=np.inf):
     r"""The loss of one mode, :math:`\tfrac12 \sum_{k<T} (a b w^k - a^* b^* w^{*k})^2`.
 
@@ -90,8 +101,10 @@ def mode_loss(mode, target, horizon=np.inf):
     0.6666666666666666
     """
     horizon = as_horizon(horizon)
-    broadcast_batch(mode=mode.shape, target=target.shape)
+    broadcast_batch(mode=as_mode("mode", mode).shape, target=as_mode("target", target).shape)
     (a, b, w), (a_, b_, w_) = mode, target
+    if LONG < horizon < np.inf:
+        return loss(*(LinearRNN(*(part[..., None, None] for part in (a, w, b))) for a, b, w in (mode, target)), horizon)
     if horizon < np.inf:
         k = np.arange(horizon)
         with np.errstate(over="ignore", invalid="ignore"):
@@ -145,7 +158,7 @@ def aligned_network(modes, U, V, P):
     array([[1. , 0. ],
            [0. , 0.9]])
     """
-    if not modes.shape or not modes.shape[-1]:
+    if not as_mode("modes", modes).shape or not modes.shape[-1]:
         raise ValueError(f"modes: expected shape (..., k) with k of at least 1, got {modes.shape}")
     k = modes.shape[-1]
     matrices = {}
@@ -195,7 +208,7 @@ def read_modes(net, U, V):
     >>> read_modes(net, np.eye(2), np.eye(2)).w
     array([0.5, 0.9])
     """
-    U, V, P = _hidden_directions(net, U, V)
+    U, V, P = _hidden_directions(as_network("net", net), U, V)
     return Mode(
         a=np.einsum("...ok,...on,...nk->...k", U, net.A, P),
         b=np.einsum("...nk,...nm,...mk->...k", P, net.B, V),
@@ -256,6 +269,7 @@ def alignment(net, U, V, R=None):
     >>> alignment(net, np.eye(2), np.eye(2)).recurrent
     array([ 1., -1.])
     """
+    as_network("net", net)
     if R is not None:
         R = as_array("R", R, "o n", {"o": net.o, "n": net.n})
     U, V, P = _hidden_directions(net, U, V, R)

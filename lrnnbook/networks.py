@@ -4,12 +4,26 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .checks import as_array, as_count, as_horizon, broadcast_batch, finite
-from .stein import columns, gramian_factor, krylov, squares, thin_doublings
+from .checks import ReadOnly, as_array, as_count, as_horizon, as_instance, broadcast_batch, finite
+from .stein import (
+    columns,
+    each,
+    gramian_factor,
+    gramian_factor_partial,
+    grown,
+    jitter,
+    krylov,
+    reach,
+    squares,
+    thin_doublings,
+    too_non_normal,
+)
+
+LONG, MOST_LAGS = 1000, 20_000  # lags that a finite sum takes one by one, more are doubled; and where these would not do
 
 
 @dataclass(frozen=True, eq=False)
-class LinearRNN:
+class LinearRNN(ReadOnly):
     r"""A linear recurrent network, or a batch of them.
 
     .. math:: h_{t+1} = W h_t + B x_t, \qquad y_{t+1} = A h_{t+1}, \qquad h_0 = 0
@@ -77,6 +91,10 @@ class LinearRNN:
     def spectral_radius(self):
         r"""The largest modulus of an eigenvalue of :math:`W`, shape (...).
 
+        It is worth what eigenvalues in floats are: exact for a :math:`W` whose last bits are other ones. Those of a strongly
+        non-normal :math:`W` move far for it, by :math:`\varepsilon^{1/n}` in a chain of n units in rotated coordinates. Whether
+        sums over all lags converge is decided by the powers of :math:`W` themselves.
+
         Examples
         --------
         >>> float(LinearRNN([[1.0]], [[-0.5]], [[1.0]]).spectral_radius())
@@ -109,6 +127,8 @@ class LinearRNN:
         array([2.  , 1.  , 0.5 , 0.25])
         """
         lags = as_count("lags", lags)
+        if lags * self.o * self.m > 2**31:
+            raise ValueError(f"lags: expected so few that the response fits into memory, got {lags}")
         response = self._response(lags)
         if not np.isfinite(response).all():
             raise ValueError(
@@ -153,10 +173,42 @@ class LinearRNN:
         with np.errstate(over="ignore"):
             reach = np.abs(z) * self.spectral_radius()
         if not np.all(reach < 1):
+            self._check_disc(z, reach)
+        with np.errstate(over="ignore", invalid="ignore"):
+            H, inner = self._transfer(z)
+            if not np.isfinite(H).all():
+                raise ValueError(f"z: expected numbers at which the transfer function is within the range of floats, got {z}")
+            if _most(inner) > 1e6 * _most(self.B):  # then rounding can have grown as well
+                moved, _ = LinearRNN(self.A, jitter(self.W), self.B)._transfer(z)
+                if not np.all(_largest(moved - H) <= 1e-6 * _largest(self.A) * _largest(inner)):
+                    raise too_non_normal("network", "a transfer function that is lost when their last bits change")
+        return H
+
+    def _transfer(self, z):
+        inner = np.linalg.solve(np.eye(self.n) - z[..., None, None] * self.W, self.B)
+        return self.A @ inner, inner
+
+    def _check_disc(self, z, reach):
+        """Eigenvalues of strongly non-normal matrices can be far off: where they say no, the powers decide."""
+        with np.errstate(over="ignore"):
+            W = np.abs(z)[..., None, None] * self.W
+        try:
+            squares(np.finfo(float).eps, network=W[reach >= 1] if np.ndim(reach) else W)
+        except ValueError:
             raise ValueError(
                 f"z: the sum converges where |z| times the spectral radius is below 1, got {np.max(reach):.6g}"
-            )
-        return self.A @ np.linalg.solve(np.eye(self.n) - z[..., None, None] * self.W, self.B)
+            ) from None
+
+
+def as_network(name, value):
+    """Return `value`; raise ValueError unless it is a LinearRNN.
+
+    Examples
+    --------
+    >>> as_network("net", LinearRNN([[1.0]], [[0.0]], [[1.0]]))
+    LinearRNN(o=1, n=1, m=1)
+    """
+    return as_instance(name, value, LinearRNN, "a LinearRNN")
 
 
 def check_pair(student, teacher, **batches):
@@ -168,6 +220,7 @@ def check_pair(student, teacher, **batches):
     >>> check_pair(net, net, R=(20,))
     (20,)
     """
+    as_network("student", student), as_network("teacher", teacher)
     for axis in "om":
         if getattr(student, axis) != getattr(teacher, axis):
             raise ValueError(
@@ -176,7 +229,7 @@ def check_pair(student, teacher, **batches):
     return broadcast_batch(student=student.batch_shape, teacher=teacher.batch_shape, **batches)
 
 
-def lag_weights(horizon, every_step):
+def lag_weights(horizon, every_step, lags=None):
     """The share of the steps 1 .. T whose error has heard of lag k, ``1 - k/T``; at the final step alone every lag is in.
 
     Examples
@@ -184,7 +237,8 @@ def lag_weights(horizon, every_step):
     >>> lag_weights(4, every_step=True)
     array([1.  , 0.75, 0.5 , 0.25])
     """
-    return 1 - np.arange(horizon) / horizon if every_step else np.ones(horizon)
+    k = np.arange(horizon if lags is None else lags)
+    return 1 - k / horizon if every_step else np.ones(k.size)
 
 
 def loss(student, teacher, horizon=np.inf, every_step=False):
@@ -197,9 +251,11 @@ def loss(student, teacher, horizon=np.inf, every_step=False):
     :math:`L_1, \dots, L_T`: each lag k counts from step k + 1 on, so its term has the weight :math:`1 - k/T`. Both have
     the same limit.
 
-    A finite horizon takes the sum. The limit is exact: the error is the output of one network that holds both,
-    and the sum over all lags is the observability Gramian of that network, in factored form, so that the loss is
-    never negative, and as accurate close to zero as the rounding of the weights allows.
+    A finite horizon of up to a thousand lags takes the sum. Otherwise the error is the output of one network that holds both,
+    and the sum over its lags is the observability Gramian of that network, in factored form, so that the loss is never
+    negative: close to zero its square root is off by little more than a change of the last bits of the weights would make it.
+    Where weights are so strongly non-normal that such a change moves the loss by a millionth of the losses that the two
+    would have alone, or its root by a ten-thousandth, it is refused.
 
     Parameters
     ----------
@@ -218,8 +274,8 @@ def loss(student, teacher, horizon=np.inf, every_step=False):
     Raises
     ------
     ValueError
-        o or m differ, batch axes do not broadcast, a horizon that is not a whole number of at least 1 or inf, or
-        an infinite one with a spectral radius of 1 or more on either side.
+        o or m differ, batch axes do not broadcast, a horizon that is not a whole number of at least 1 or inf, an
+        infinite one with a spectral radius of 1 or more on either side, or weights that are too non-normal.
 
     Examples
     --------
@@ -228,18 +284,95 @@ def loss(student, teacher, horizon=np.inf, every_step=False):
     [0.0, 0.125, 0.166667]
     """
     horizon, batch = as_horizon(horizon), check_pair(student, teacher)
-    if horizon < np.inf:
-        with np.errstate(over="ignore", invalid="ignore"):
-            gap = student._response(horizon) - teacher._response(horizon)
-            by_lag = (gap**2).sum(axis=(-2, -1)) * lag_weights(horizon, every_step)
-            return finite("horizon", 0.5 * by_lag.sum(axis=-1))
-    powers, powers_ = squares(np.finfo(float).eps, student=student.W, teacher=teacher.W)
+    compute = _loss_lag_by_lag if horizon <= LONG else _loss_by_doubling
     with np.errstate(over="ignore", invalid="ignore"):
-        F = [_both(batch, W, W_) for W, W_ in zip(powers, powers_)]
-        C = np.concatenate([np.broadcast_to(A, batch + A.shape[-2:]) for A in (student.A, -teacher.A)], axis=-1)
-        B = np.concatenate([np.broadcast_to(B, batch + B.shape[-2:]) for B in (student.B, teacher.B)], axis=-2)
+        value, far = compute(student, teacher, batch, horizon, every_step)
+        if far and np.isfinite(value).all():
+            check_settled(
+                lambda *pair: [compute(*pair, batch, horizon, every_step)[0][..., None, None] ** p for p in (1, 0.5)],
+                student,
+                teacher,
+                most=(1e-6, 1e-4),
+            )
+        return finite("horizon", value)
+
+
+def _loss_lag_by_lag(student, teacher, batch, horizon, every_step, lags=None):
+    lags = lags or horizon
+    h, h_ = krylov(student.W, student.B, lags), krylov(teacher.W, teacher.B, lags)
+    gap = student.A[..., None, :, :] @ h - teacher.A[..., None, :, :] @ h_
+    by_lag = (gap**2).sum(axis=(-2, -1)) * lag_weights(horizon, every_step, lags)
+    return 0.5 * by_lag.sum(axis=-1), far_from(h, student.B) or far_from(h_, teacher.B)
+
+
+def _loss_by_doubling(student, teacher, batch, horizon, every_step):
+    powers, powers_ = squares(np.finfo(float).eps, horizon, student=student.W, teacher=teacher.W)
+    if grown(powers) and reach(powers) <= MOST_LAGS:
+        return _loss_lag_by_lag(student, teacher, batch, horizon, every_step, min(horizon, reach(powers)))
+    F = each(lambda W, W_: _both(batch, W, W_), powers, powers_)
+    C = np.concatenate([np.broadcast_to(A, batch + A.shape[-2:]) for A in (student.A, -teacher.A)], axis=-1)
+    B = np.concatenate([np.broadcast_to(B, batch + B.shape[-2:]) for B in (student.B, teacher.B)], axis=-2)
+    if horizon < np.inf:
+        root = gramian_factor_partial(F, C, horizon, every_step) @ B
+    else:
         thin = thin_doublings(F, B)
-        return finite("horizon", 0.5 * ((gramian_factor(F[thin:], C) @ columns(F[:thin], B)) ** 2).sum(axis=(-2, -1)))
+        root = gramian_factor(F[thin:], C) @ columns(F[:thin], B)
+    return 0.5 * (root**2).sum(axis=(-2, -1)), grown(powers)
+
+
+def far_from(blocks, start):
+    """Whether the blocks [X, W X, W^2 X, ...] are much larger than X, in the mean: then rounding can have grown as well.
+
+    Examples
+    --------
+    >>> far_from(np.array([[[1.0]], [[1e6]]]), np.array([[1.0]]))
+    True
+    """
+    return bool(np.vdot(blocks, blocks) * start.size > 1e8 * np.vdot(start, start) * blocks.size)
+
+
+def check_settled(compute, student, teacher, most=(1e-6, 1e-6, 1e-6)):
+    """Raise ValueError where the last bits of the weights decide the answer, which rounding has changed by as much then.
+
+    For strongly non-normal weights this is so although they are stable.
+
+    Parameters
+    ----------
+    compute : callable
+        From student and teacher to a sequence of arrays (..., p, q), linear in the difference of the two responses, or its norm.
+    student, teacher : LinearRNN
+    most : tuple
+        By how much of its size each array may move.
+
+    Examples
+    --------
+    >>> net = LinearRNN([[1.0]], [[0.5]], [[1.0]])
+    >>> check_settled(lambda student, teacher: [student.W - teacher.W], net, net)
+    """
+    answer = compute(student, teacher)
+    own = compute(student, LinearRNN(0 * teacher.A, teacher.W, teacher.B))
+    sizes = [_largest(part) + _largest(whole - part) for whole, part in zip(answer, own)]
+    for name, pair in (("student", (_jitter(student), teacher)), ("teacher", (student, _jitter(teacher)))):
+        try:
+            changes = [_largest(moved - whole) for moved, whole in zip(compute(*pair), answer)]
+        except ValueError:
+            raise too_non_normal(name, "an answer that is lost when their last bits change") from None
+        for change, size, share in zip(changes, sizes, most):
+            if not np.all(change <= share * size):
+                share = np.max(change / np.where(size > 0, size, 1))
+                raise too_non_normal(name, f"an answer that moves by {share:.1g} of its size when their last bits change")
+
+
+def _jitter(net):
+    return LinearRNN(net.A, jitter(net.W), net.B)
+
+
+def _most(array):
+    return np.abs(array).max(initial=0)
+
+
+def _largest(matrix):
+    return np.abs(matrix).max(axis=(-2, -1))
 
 
 def _both(batch, W, W_):
@@ -275,7 +408,7 @@ def simulate(net, inputs):
     >>> simulate(LinearRNN([[2.0]], [[0.5]], [[1.0]]), [[[1.0], [0.0], [0.0]]]).ravel()
     array([2. , 1. , 0.5])
     """
-    x = as_array("inputs", inputs, "batch T m", {"m": net.m})
+    x = as_array("inputs", inputs, "batch T m", {"m": as_network("net", net).m})
     broadcast_batch(net=net.batch_shape, inputs=x.shape[:-3])
     A, W, B = (np.swapaxes(weights, -1, -2) for weights in (net.A, net.W, net.B))
     with np.errstate(over="ignore", invalid="ignore"):

@@ -18,14 +18,17 @@ In the code a trailing underscore is the teacher's star: ``A_`` is :math:`A^*`, 
 """
 
 from dataclasses import dataclass, replace
+from math import prod
 from typing import NamedTuple
 
 import numpy as np
 
-from .checks import as_array, as_count, as_horizon, broadcast_batch, check_stable, some
-from .modes import Mode
-from .networks import check_pair, lag_weights
-from .stein import gramians, krylov, squares, stein_partial
+from .checks import ReadOnly, as_array, as_count, as_horizon, as_instance, broadcast_batch, check_stable, some
+from .modes import Mode, as_mode
+from .networks import LONG, MOST_LAGS, as_network, check_pair, check_settled, far_from, lag_weights
+from .stein import gramians, grown, krylov, reach, squares, stein_partial, strides, too_non_normal
+
+MOST_AT_ONCE = 2**23  # numbers that a sum lag by lag holds
 
 
 class Update(NamedTuple):
@@ -36,7 +39,7 @@ class Update(NamedTuple):
     B: np.ndarray
 
 
-class Rule:
+class Rule(ReadOnly):
     """What the rules share. A rule says what it sends back, per lag and in total, and how it runs on data and modes."""
 
     def update(self, student, teacher, horizon=np.inf, every_step=False):
@@ -71,7 +74,8 @@ class Rule:
         student, teacher : LinearRNN
             With the same o and m; their n may differ, and their batch axes broadcast.
         horizon : int or inf
-            The number of steps T before the error is read. A finite one holds :math:`T^2 o m` numbers a network.
+            The number of steps T before the error is read. Of a finite one up to twenty thousand lags are summed, or as
+            many as it takes the powers of both W to die out.
         every_step : bool
             Whether the error is read at every step up to T, as in the sequence loss, and not only at T.
 
@@ -85,7 +89,8 @@ class Rule:
         ValueError
             o or m differ, feedback that does not fit the student, batch axes that do not broadcast, a horizon that is
             not a whole number of at least 1 or inf, an infinite one with a spectral radius of 1 or more on either
-            side, or one at which the update leaves the range of floats.
+            side, one at which the update leaves the range of floats, one of too many lags, or weights so strongly
+            non-normal that their last bits decide the update.
 
         Examples
         --------
@@ -94,10 +99,12 @@ class Rule:
         >>> BPTT().update(student, teacher).W.round(6)
         array([[0.888889]])
         """
-        horizon, batch = as_horizon(horizon), check_pair(student, teacher, **self._batches(student))
+        horizon, batch = as_horizon(horizon), check_pair(student, teacher, **self._batches(as_network("student", student)))
         with np.errstate(over="ignore", invalid="ignore"):
             if horizon == np.inf:
                 update = self._limit(student, teacher)
+            elif horizon > LONG:
+                update = self._long(student, teacher, horizon, every_step)
             else:
                 update = self._finite(student, teacher, horizon, every_step)
         if not all(np.isfinite(delta).all() for delta in update):
@@ -107,25 +114,56 @@ class Rule:
             )
         return _fill(update, student, batch)
 
-    def _finite(self, student, teacher, T, every_step):
-        h = krylov(student.W, student.B, T)  # W^k B, k = 0 .. T - 1
-        D = student.A[..., None, :, :] @ h - teacher.impulse_response(T)
-        D = lag_weights(T, every_step)[:, None, None] * D
-        sent = self._sent(student, T)  # M_l^T, l = 0 .. T - 1 or fewer
+    def _finite(self, student, teacher, T, every_step, lags=None, check=True):
+        N = T if lags is None else lags  # from lag N on all is zero
+        h, h_ = krylov(student.W, student.B, N), krylov(teacher.W, teacher.B, N)  # W^k B, k = 0 .. N - 1
+        D = student.A[..., None, :, :] @ h - teacher.A[..., None, :, :] @ h_
+        D = lag_weights(T, every_step, N)[:, None, None] * D
+        sent = self._sent(student, N)  # M_l^T, l = 0 .. N - 1 or fewer
         lags = sent.shape[-3]
-        # ahead[l, j] = D[l + 1 + j], which is zero from lag T on: h_0 = 0.
-        padded = np.concatenate([D, np.zeros_like(D)], axis=-3)
-        ahead = padded[..., np.arange(lags)[:, None] + 1 + np.arange(T), :, :]
-        error_h = _sum_of_products(ahead, _T(h)[..., None, :, :, :])  # E[e_T h_{T-1-l}^T], l = 0 .. lags - 1
+        # ahead[l, j] = D[l + 1 + j], which is zero from lag N on: h_0 = 0.
+        padded, dW = np.concatenate([D, np.zeros_like(D)], axis=-3), 0
+        some = max(1, MOST_AT_ONCE // (N * max(1, prod(D.shape[:-3])) * student.o * student.m))
+        for l in range(0, lags, some):
+            part = sent[..., l : l + some, :, :]
+            ahead = padded[..., np.arange(l, l + part.shape[-3])[:, None] + 1 + np.arange(N), :, :]
+            error_h = _sum_of_products(ahead, _T(h)[..., None, :, :, :])  # E[e_T h_{T-1-l}^T]
+            dW = dW + _sum_of_products(part, error_h)
         error_x = D[..., :lags, :, :]  # E[e_T x_{T-1-l}^T]
-        return Update(
-            A=_sum_of_products(D, _T(h)), W=_sum_of_products(sent, error_h), B=_sum_of_products(sent, error_x)
-        )
+        update = Update(A=_sum_of_products(D, _T(h)), W=dW, B=_sum_of_products(sent, error_x))
+        if check and (far_from(h, student.B) or far_from(h_, teacher.B) or far_from(sent, sent[..., :1, :, :])):
+            if all(np.isfinite(delta).all() for delta in update):
+                check_settled(lambda *pair: self._finite(*pair, T, every_step, N, check=False), student, teacher)
+        return update
+
+    def _long(self, student, teacher, T, every_step):
+        """A horizon of many lags, cut where all is over."""
+        try:
+            lags = self._reach(student, teacher)
+        except ValueError:
+            lags = np.inf
+        if lags > MOST_LAGS and lags <= T and not every_step:
+            return self._limit(student, teacher)
+        lags = min(lags, T)
+        if lags > MOST_LAGS:
+            raise ValueError(
+                f"horizon: expected at most {MOST_LAGS}, or powers of both W that die out within as many lags, got {T}"
+            )
+        return self._finite(student, teacher, T, every_step, lags)
+
+    def _reach(self, student, teacher):
+        """After how many lags nothing is left to add."""
+        return reach(squares(np.finfo(float).eps, student=student.W, teacher=teacher.W)[0])
 
     def _limit(self, student, teacher):
         A, W, B = student.A, student.W, student.B
         A_, W_, B_ = teacher.A, teacher.W, teacher.B
         powers, powers_ = squares(student=W, teacher=W_)
+        if grown(powers):  # products of large Gramians cancel, while the sums lag by lag keep their digits
+            lags = self._reach(student, teacher)
+            if lags > MOST_LAGS:
+                raise too_non_normal("student", f"powers that have grown and take {lags} lags to decay")
+            return self._finite(student, teacher, lags, every_step=False)
         Pi, Pi_ = gramians(powers, B, powers_, B_)
         Y, Y_ = self._sent_in_total(student, teacher, powers, powers_)
         return Update(A=A @ Pi - A_ @ Pi_, W=Y @ W @ Pi + Y_ @ W_ @ Pi_, B=Y @ B + Y_ @ B_)
@@ -168,8 +206,14 @@ class Rule:
         >>> BPTT().sampled_update(student, inputs=[[[1.0], [0.0]]], targets=[[0.0]])
         Update(A=array([[0.25]]), W=array([[0.5]]), B=array([[0.25]]))
         """
-        sizes = {"o": student.o, "m": student.m}
+        sizes = {"o": as_network("student", student).o, "m": student.m}
         x = as_array("inputs", inputs, "batch T m", sizes)
+        mine = (student.batch_shape, x.shape[:-3], *self._batches(student).values())
+        if not every_step and np.shape(targets)[-3:-1] == x.shape[-3:-1] and np.ndim(targets) - 2 > max(map(len, mine)):
+            raise ValueError(
+                "targets: expected the last outputs, (..., batch, o), with batch axes that student, rule or inputs have as "
+                f"well, got {np.shape(targets)}, which may be all outputs (batch, T, o), for every_step=True"
+            )
         y = as_array("targets", targets, "batch T o" if every_step else "batch o", sizes)
         y = y if every_step else y[..., None, :]
         batch = broadcast_batch(
@@ -219,7 +263,7 @@ class Rule:
 
     def check_modes(self, **modes):
         """Return the common shape of the named modes and the rule; raise ValueError if there is none, or for |w| >= 1."""
-        shape = broadcast_batch(**{name: mode.shape for name, mode in modes.items()}, **self.mode_batches())
+        shape = broadcast_batch(**{name: as_mode(name, mode).shape for name, mode in modes.items()}, **self.mode_batches())
         for name, mode in modes.items():
             check_stable(name, np.abs(mode.w))
         return shape
@@ -277,6 +321,17 @@ class Rule:
     def _run(self, student, x, y):
         """The sampled update; x[t] is x_t of all samples, (..., batch, m), and y the targets of the last or of all steps."""
         raise NotImplementedError
+
+
+def as_rule(value):
+    """Return `value`; raise ValueError unless it is a rule, and not the class of one.
+
+    Examples
+    --------
+    >>> as_rule(BPTT())
+    BPTT()
+    """
+    return as_instance("rule", value, Rule, "a rule, such as BPTT()")
 
 
 @dataclass(frozen=True)
@@ -422,7 +477,8 @@ class RFLO(Rule):
     R : array (..., o, n)
         Feedback: from output i to hidden unit j is ``R[..., i, j]``. For ``mode_update`` (...), one number a mode.
     decay : array (...)
-        :math:`\hat w`, inside (-1, 1).
+        :math:`\hat w`, inside (-1, 1). One a network: ``RFLO(R, [0, 0.3, 0.6, 0.9])`` is four rules, with a decay each, and
+        gives four updates, for a student of four units as well.
 
     Raises
     ------
@@ -535,17 +591,26 @@ class EProp(Rule):
         decays = _diagonal(student.W)[..., None, :] ** np.arange(lags)[:, None]
         return decays[..., None] * _T(self.R)[..., None, :, :]
 
-    def _sent_in_total(self, student, teacher, powers, powers_):
-        # With D_W = diag(W), the sum of D_W^l X W^l is that of (D_W / c)^l X (c W)^l; with c the largest decay above 1,
-        # only one of the two can grow.
-        decay = _diagonal(student.W)[..., None]
-        c = np.maximum(1, np.abs(decay).max(axis=-2, keepdims=True))
+    def _reach(self, student, teacher):
+        c = self._scale(student, teacher)
+        return reach(squares(np.finfo(float).eps, student=c * student.W, teacher=c * teacher.W)[0])
+
+    def _scale(self, student, teacher):
+        """The largest decay above 1, or 1; raise ValueError where the sums diverge."""
+        c = np.maximum(1, np.abs(_diagonal(student.W)).max(axis=-1))[..., None, None]
         radius = np.maximum(student.spectral_radius(), teacher.spectral_radius()) if np.any(c > 1) else 0
         if not np.all(c[..., 0, 0] * radius < 1):
             raise ValueError(
                 "student: an infinite horizon needs the largest |W_ii| times either spectral radius below 1 for "
                 f"e-prop, got {np.max(c[..., 0, 0] * radius):.6g}"
             )
+        return c
+
+    def _sent_in_total(self, student, teacher, powers, powers_):
+        # With D_W = diag(W), the sum of D_W^l X W^l is that of (D_W / c)^l X (c W)^l; with c the largest decay above 1,
+        # only one of the two can grow.
+        decay = _diagonal(student.W)[..., None]
+        c = self._scale(student, teacher)
         if np.any(c > 1):
             powers, powers_ = squares(np.finfo(float).eps, student=c * student.W, teacher=c * teacher.W)
         else:  # one squaring more, since the decay may not help
@@ -553,8 +618,11 @@ class EProp(Rule):
                 [*F, F[-1] @ F[-1]] if F else [net.W] for F, net in ((powers, student), (powers_, teacher))
             )
         Y, Y_, decay = _T(self.R) @ student.A, -_T(self.R) @ teacher.A, decay / c
-        for W, W_ in zip(powers, powers_):  # twice as many lags each time, as in stein; the decay scales rows
-            Y, Y_, decay = Y + decay * (Y @ W), Y_ + decay * (Y_ @ W_), decay**2
+        for W, W_, times in strides(powers, powers_):  # as in stein; the decay scales rows
+            first, first_ = Y, Y_
+            for _ in range(times - 1):
+                Y, Y_ = first + decay * (Y @ W), first_ + decay * (Y_ @ W_)
+            decay = decay**times
         return Y, Y_
 
     def _run(self, student, x, y):
@@ -602,8 +670,8 @@ def _mean_outer(left, right):
 
 def _sum_of_products(X, Y):
     """The sum over k of X_k Y_k: (..., k, p, q), (..., k, q, r) -> (..., p, r)."""
-    X = np.moveaxis(X, -3, -2)
-    return X.reshape(X.shape[:-2] + (-1,)) @ Y.reshape(Y.shape[:-3] + (-1, Y.shape[-1]))
+    X, inner = np.moveaxis(X, -3, -2), Y.shape[-3] * Y.shape[-2]
+    return X.reshape(X.shape[:-2] + (inner,)) @ Y.reshape(Y.shape[:-3] + (inner, Y.shape[-1]))
 
 
 def _fill(update, student, batch):

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from .checks import as_array, broadcast_batch
+from .checks import as_array, as_fraction, broadcast_batch
 
 
 def change_rank(before, after, rtol=1e-10):
@@ -37,8 +37,7 @@ def change_rank(before, after, rtol=1e-10):
     sizes = {}
     before, after = as_array("before", before, "p q", sizes), as_array("after", after, "p q", sizes)
     broadcast_batch(before=before.shape[:-2], after=after.shape[:-2])
-    if not 0 < rtol < 1:
-        raise ValueError(f"rtol: expected a number between 0 and 1, got {rtol!r}")
+    rtol = as_fraction("rtol", rtol)
     largest = np.maximum(*(np.abs(weights).max(axis=(-2, -1), keepdims=True) for weights in (before, after)))
     unit = np.where(largest > 0, largest, 1)  # divided by first, so that the difference is within the range of floats
     values = np.linalg.svd(after / unit - before / unit, compute_uv=False)

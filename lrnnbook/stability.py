@@ -3,7 +3,8 @@
 import numpy as np
 
 from .checks import as_array, broadcast_batch
-from .modes import Mode
+from .modes import Mode, as_mode
+from .rules import as_rule
 
 
 def optimal_mode(s, target):
@@ -22,7 +23,7 @@ def optimal_mode(s, target):
     Raises
     ------
     ValueError
-        s is 0 or not finite, or the shapes do not broadcast.
+        s is 0 or not finite, or so small that b is not, or the shapes do not broadcast.
 
     Examples
     --------
@@ -33,8 +34,12 @@ def optimal_mode(s, target):
     s = as_array("s", s, "", {})
     if np.any(s == 0):
         raise ValueError("s: expected numbers other than 0, which no point of the optimal manifold has")
-    broadcast_batch(s=s.shape, target=target.shape)
-    return Mode(a=s, b=target.a * target.b / s, w=target.w)
+    broadcast_batch(s=s.shape, target=as_mode("target", target).shape)
+    with np.errstate(over="ignore"):
+        b = target.a * target.b / s
+    if not np.isfinite(b).all():
+        raise ValueError(f"s: expected numbers at which a* b* / s is within the range of floats, got {s}")
+    return Mode(a=s, b=b, w=target.w)
 
 
 def jacobian(rule, mode, target):
@@ -75,7 +80,7 @@ def jacobian(rule, mode, target):
     >>> jacobian(BPTT(), Mode(1.0, 1.0, 0.0), Mode(1.0, 1.0, 0.0)).tolist()
     [[-1.0, -1.0, 0.0], [-1.0, -1.0, 0.0], [0.0, 0.0, -1.0]]
     """
-    shape = rule.check_modes(mode=mode, target=target)
+    shape = as_rule(rule).check_modes(mode=mode, target=target)
     (a, b, w), (a_, b_, w_) = mode, target
     p, p_ = a * b, a_ * b_
     f, mu, f_a, mu_w = rule.mode_sent(a, w)
@@ -135,7 +140,7 @@ def decay_rates(rule, s, target):
     array([-1., -2.])
     """
     mode = optimal_mode(s, target)
-    rule.check_modes(target=target, mode=mode)
+    as_rule(rule).check_modes(target=target, mode=mode)
     (s, b, w), p = mode, target.a * target.b
     f, mu, *_ = rule.mode_sent(s, w)
     phi, psi, d = 1 / (1 - w**2), rule.mode_sum(mu * w), rule.mode_sum_slope(mu * w) * mu

@@ -1,5 +1,6 @@
 """Training whole networks: one student or many at once, by descent or along the flow, and what became of each."""
 
+import sys
 from math import prod
 from typing import NamedTuple
 
@@ -7,8 +8,9 @@ import numpy as np
 from tqdm import tqdm
 
 from .checks import as_array, as_count, as_horizon, some
-from .flow import MOST_STEPS, check_times, fill_record, next_step, rk45_step
-from .networks import LinearRNN, check_pair, loss, simulate
+from .flow import MOST_STEPS, PACE, check_pace, check_times, fill_record, next_step, rk45_step
+from .networks import LinearRNN, as_network, check_pair, loss, simulate
+from .rules import as_rule
 
 
 class History(NamedTuple):
@@ -109,17 +111,18 @@ def train(
     >>> history.student.W[0].round(6), history.diverged_at
     (array([[0.5]]), array([inf,  5.]))
     """
+    as_rule(rule)
     steps, eta = as_count("steps", steps), as_array("learning_rate", learning_rate, "", {})
     if not np.all(eta > 0):
         raise ValueError(f"learning_rate: expected positive numbers, got {learning_rate!r}")
     record = -(-steps // 200) if record is None else as_count("record", record)
     kept_at = _chosen_steps(snapshots, steps)
-    horizon, shape = as_horizon(horizon), check_pair(student, teacher, learning_rate=eta.shape, **rule._batches(student))
+    horizon, shape = as_horizon(horizon), check_pair(student, teacher, learning_rate=eta.shape, **rule._batches(as_network("student", student)))
     if batch_size is not None:
         batch_size = as_count("batch_size", batch_size)
         if horizon == np.inf:
             raise ValueError("horizon: training on sequences needs a finite number of steps, got inf")
-    rng = np.random.default_rng(seed)
+    rng = _generator(seed)
     times = np.append(np.arange(0, steps, record), steps)
     runs, losses, kept = _Runs(rule, student, teacher, shape, horizon, every_step), [], []
 
@@ -136,7 +139,7 @@ def train(
         return value, rule.sampled_update(net, x, y if every_step else y[..., -1, :], every_step)
 
     weights = runs.weights
-    with tqdm(total=steps, disable=not progress, unit=" steps") as bar:
+    with _bar(progress, total=steps, unit=" steps") as bar:
         for k in range(steps + 1):
             if batch_size is not None and k < steps:
                 sequences = rng.standard_normal((() if shared_inputs else shape) + (batch_size, horizon, student.m))
@@ -196,8 +199,9 @@ def train_flow(
     >>> train_flow(BPTT(), student, teacher, times=[0.0, 50.0]).snapshots.W.round(4).ravel()
     array([0. , 0.5])
     """
+    as_rule(rule)
     times, horizon = check_times(times, rtol, atol), as_horizon(horizon)
-    shape = check_pair(student, teacher, **rule._batches(student))
+    shape = check_pair(student, teacher, **rule._batches(as_network("student", student)))
     runs, end = _Runs(rule, student, teacher, shape, horizon, every_step), times[-1]
     run = runs.live  # those on their way
 
@@ -217,12 +221,15 @@ def train_flow(
     record = np.repeat(y.T[:, None], times.size, axis=1)  # (runs, times, numbers)
     run = run[: run.size if end > 0 else 0]
     y, due = y[:, run], np.zeros(run.size, dtype=int)  # which of `times` comes next
+    before = np.zeros(len(record))
     t, h, size_before, delta = np.zeros(run.size), np.full(run.size, 1e-3), np.ones(run.size), np.empty((7, *y.shape))
-    with tqdm(total=float(end), disable=not progress, bar_format=FLOW_BAR) as bar, np.errstate(all="ignore"):
+    with _bar(progress, total=float(end), bar_format=FLOW_BAR) as bar, np.errstate(all="ignore"):
         delta[0] = deltas(y)
-        for _ in range(MOST_STEPS):
+        for step in range(MOST_STEPS):
             if not run.size:
                 break
+            if step % PACE == PACE - 1:
+                before[run] = check_pace(t, before[run], end)
             final = h >= end - t
             h = np.where(final, end - t, h)
             t_new = np.where(final, end, t + h)
@@ -329,6 +336,22 @@ def _unpack(y, like):
     """The other way: weights of the shapes of those they are to be like, but for the number of runs."""
     parts = np.split(y.T, np.cumsum([prod(weight.shape[1:]) for weight in like])[:-1], axis=1)
     return [part.reshape(len(part), *weight.shape[1:]) for part, weight in zip(parts, like)]
+
+
+def _generator(seed):
+    try:
+        return np.random.default_rng(seed)
+    except (TypeError, ValueError):
+        raise ValueError(
+            f"seed: expected a whole number of at least 0, a Generator or None, got {seed!r}"
+        ) from None
+
+
+def _bar(progress, **options):
+    """A progress bar: a line that renews itself on a terminal, and a line a minute in a log."""
+    there = sys.stderr is not None
+    terminal = there and getattr(sys.stderr, "isatty", lambda: False)()
+    return tqdm(disable=not (progress and there), mininterval=0.1 if terminal else 60, **options)
 
 
 def _chosen_steps(snapshots, steps):
