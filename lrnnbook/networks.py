@@ -15,6 +15,7 @@ from .stein import (
     krylov,
     reach,
     squares,
+    strides,
     thin_doublings,
     too_non_normal,
 )
@@ -302,14 +303,16 @@ def _loss_lag_by_lag(student, teacher, batch, horizon, every_step, lags=None):
     h, h_ = krylov(student.W, student.B, lags), krylov(teacher.W, teacher.B, lags)
     gap = student.A[..., None, :, :] @ h - teacher.A[..., None, :, :] @ h_
     by_lag = (gap**2).sum(axis=(-2, -1)) * lag_weights(horizon, every_step, lags)
-    return 0.5 * by_lag.sum(axis=-1), far_from(h, student.B) or far_from(h_, teacher.B)
+    return 0.5 * by_lag.sum(axis=-1), far_from(h) or far_from(h_)
 
 
 def _loss_by_doubling(student, teacher, batch, horizon, every_step):
     powers, powers_ = squares(np.finfo(float).eps, horizon, student=student.W, teacher=teacher.W)
-    if grown(powers) and reach(powers) <= MOST_LAGS:
+    far = grown(powers) or horizon < np.inf and any(times > 2 for _, times in strides(powers))
+    if far and reach(powers) <= MOST_LAGS:
         return _loss_lag_by_lag(student, teacher, batch, horizon, every_step, min(horizon, reach(powers)))
-    F = each(lambda W, W_: _both(batch, W, W_), powers, powers_)
+    both = lambda W, W_: _both(batch, W, W_)
+    F = each(both, powers, powers_) if far else [*map(both, powers, powers_)]
     C = np.concatenate([np.broadcast_to(A, batch + A.shape[-2:]) for A in (student.A, -teacher.A)], axis=-1)
     B = np.concatenate([np.broadcast_to(B, batch + B.shape[-2:]) for B in (student.B, teacher.B)], axis=-2)
     if horizon < np.inf:
@@ -317,18 +320,19 @@ def _loss_by_doubling(student, teacher, batch, horizon, every_step):
     else:
         thin = thin_doublings(F, B)
         root = gramian_factor(F[thin:], C) @ columns(F[:thin], B)
-    return 0.5 * (root**2).sum(axis=(-2, -1)), grown(powers)
+    return 0.5 * (root**2).sum(axis=(-2, -1)), far
 
 
-def far_from(blocks, start):
-    """Whether the blocks [X, W X, W^2 X, ...] are much larger than X, in the mean: then rounding can have grown as well.
+def far_from(blocks):
+    """Whether the blocks [X, W X, W^2 X, ...] grow far, in the mean over all: then rounding can have grown as well.
 
     Examples
     --------
-    >>> far_from(np.array([[[1.0]], [[1e6]]]), np.array([[1.0]]))
+    >>> far_from(np.array([[[1.0]], [[1e6]]]))
     True
     """
-    return bool(np.vdot(blocks, blocks) * start.size > 1e8 * np.vdot(start, start) * blocks.size)
+    start, square = blocks[..., 0, :, :], np.vdot(blocks, blocks)
+    return bool(square * start.size > 1e8 * np.vdot(start, start) * blocks.size)
 
 
 def check_settled(compute, student, teacher, most=(1e-6, 1e-6, 1e-6)):

@@ -37,9 +37,10 @@ def krylov(W, X, count):
     """
     batch = np.broadcast_shapes(W.shape[:-2], X.shape[:-2])
     blocks, power = np.broadcast_to(X, batch + X.shape[-2:])[..., None, :, :], W[..., None, :, :]
-    while blocks.shape[-3] < count and not tall(power):
+    bound, most = float(np.vdot(W, W)), LIMIT**2 * W.shape[-1]  # the square of the norm of the power is at most this
+    while blocks.shape[-3] < count and (bound <= most or not tall(power)):
         later = power @ blocks[..., : count - blocks.shape[-3], :, :]
-        blocks, power = np.concatenate([blocks, later], axis=-3), power @ power
+        blocks, power, bound = np.concatenate([blocks, later], axis=-3), power @ power, min(bound * bound, most + 1)
     if blocks.shape[-3] < count:
         parts = [blocks[..., 0, :, :]]
         for _ in range(count - 1):
@@ -116,7 +117,7 @@ def reach(powers):
     >>> reach(squares(W=np.array([[0.1]]))[0])
     8
     """
-    return prod(times for _, times in strides(powers))
+    return len(powers) + 1 if grown(powers) else prod(times for _, times in strides(powers))
 
 
 def same(power, before):
@@ -132,7 +133,7 @@ def same(power, before):
 
 
 def grown(powers):
-    """Whether the powers of :func:`squares` have grown far on their way.
+    """Whether powers have grown far on their way, so that :func:`squares` gives the matrix itself, once a lag.
 
     Examples
     --------
@@ -140,7 +141,7 @@ def grown(powers):
     >>> grown(slow), grown(steep)
     (False, True)
     """
-    return any(same(power, before) for power, before in zip(powers[1:], powers))
+    return len(powers) > 1 and same(powers[0], powers[1])
 
 
 def gramian_factor(F, C):
@@ -242,9 +243,10 @@ def squares(tolerance=np.sqrt(np.finfo(float).eps), lags=np.inf, **matrices):
     hands a pulse on for that long, however small its weights.
 
     A power whose Frobenius norm is above ten times that of the identity is not squared. The last one before it is the stride
-    of the steps that follow, and the lists hold it once a step, until the power reached is no larger than the identity and
-    squaring goes on. A sum over the first a lags grows by :math:`X_{a+s} = X_s + F^s X_a G^s`, and the stride s is a unless
-    an entry is repeated.
+    of the steps that follow, until the power reached is no larger than the identity and squaring goes on. Where this has
+    happened the lists hold the matrix itself, once for every lag that is needed but the first. Of a finite number of lags
+    they hold the strides, once a step: a sum over the first a lags grows by :math:`X_{a+s} = X_s + F^s X_a G^s`, and the
+    stride s is a unless an entry is repeated.
 
     Parameters
     ----------
@@ -259,7 +261,7 @@ def squares(tolerance=np.sqrt(np.finfo(float).eps), lags=np.inf, **matrices):
     Returns
     -------
     list of lists
-        One a matrix, all of the same length; entry j is the power :math:`2^j`, or the stride of step j.
+        One a matrix, all of the same length; entry j is the power :math:`2^j`, or what step j multiplies by.
 
     Raises
     ------
@@ -274,22 +276,23 @@ def squares(tolerance=np.sqrt(np.finfo(float).eps), lags=np.inf, **matrices):
     [0.1, 0.01, 0.0001]
     """
     powers, latest, stride = [[] for _ in matrices], list(matrices.values()), None
-    n = max(W.shape[-1] for W in latest)
-    done, by, doublings, small, peak = 1, 1, 0, True, 0.0  # lags that the sums hold, and those of the stride
+    n, unit = max(W.shape[-1] for W in latest), np.sqrt(min(W.shape[-1] for W in latest))
+    done, by, doublings, small, grew, peak = 1, 1, 0, True, False, 0.0  # lags that the sums hold, and those of the stride
     with np.errstate(over="ignore", invalid="ignore"):
         for _ in range(MOST_STRIDES):
             norm = np.sqrt(sum(np.vdot(power, power) for power in latest))  # Frobenius, of all at once
             if done >= lags or (small and norm <= tolerance and done >= n):
-                return powers
+                return [[W] * (done - 1) for W in matrices.values()] if grew and lags == np.inf else powers
             limit = LIMIT if small else RESUME
-            small = norm <= limit or not any(tall(power, limit) for power in latest)
+            small = norm <= limit * unit or not any(tall(power, limit) for power in latest)
+            grew = grew or not small
             if small or stride is None:
                 stride, by, doublings = latest, done, doublings + 1
             for of_one, power in zip(powers, stride):
                 of_one.append(power)
             done += by
             if small and norm**2 <= tolerance and done >= n:  # the norm of the next power is below it, too
-                return powers
+                return [[W] * (done - 1) for W in matrices.values()] if grew and lags == np.inf else powers
             if doublings == MOST_DOUBLINGS or not np.isfinite(norm):
                 break
             peak = max(peak, norm)

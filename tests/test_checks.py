@@ -1,8 +1,12 @@
 """Every bad input is a ValueError that names the argument, what was expected and what was found."""
 
+import copy
 import datetime
 import math
+import pickle
 import re
+import sys
+import time
 from fractions import Fraction
 
 import numpy as np
@@ -11,6 +15,23 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
+from lrnnbook import (
+    BPTT,
+    RFLO,
+    EProp,
+    LinearRNN,
+    Mode,
+    aligned_network,
+    alignment,
+    decay_rates,
+    integrate,
+    loss,
+    mode_loss,
+    read_modes,
+    simulate,
+    train,
+    train_flow,
+)
 from lrnnbook.checks import as_array, as_count, as_horizon, broadcast_batch, check_orthonormal, check_stable
 
 properties = settings(max_examples=40, deadline=None)
@@ -198,3 +219,158 @@ def test_directions_whose_products_overflow_are_refused():
     for matrix in ([[1e200, 1e200], [1e200, -1e200]], [[1e300, 0.0], [0.0, 1.0]]):
         with pytest.raises(ValueError, match="^U: expected orthonormal columns"):
             check_orthonormal("U", np.array(matrix))
+
+
+def test_what_numpy_would_pass_over_is_refused():
+    masked = np.ma.array([[1.0, 2.0]], mask=[[False, True]])
+    for value in (masked, [masked[0]], [[masked[0, 1], 1.0]]):
+        with pytest.raises(ValueError, match="^A: expected real numbers .*, got masked entries$"):
+            as_array("A", value, "o n", {})
+    np.testing.assert_array_equal(as_array("A", np.ma.array([[1.0, 2.0]]), "o n", {}), [[1.0, 2.0]])
+
+    class Tensor:
+        requires_grad = True
+
+        def __array__(self, *_, **__):
+            raise RuntimeError("Can't call numpy() on Tensor that requires grad.")
+
+    for value in (Tensor(), [[Tensor(), 1.0]]):
+        with pytest.raises(ValueError, match="^A: .*requires grad"):
+            as_array("A", value, "o n", {})
+
+
+def test_tables():
+    pandas = pytest.importorskip("pandas")
+    np.testing.assert_array_equal(as_array("A", pandas.DataFrame([[1.0, 2.0]]), "o n", {}), [[1.0, 2.0]])
+    for value in (pandas.DataFrame([[1.0, 2.0]], dtype="Float64"), pandas.Series([1.0, None], dtype="Float64")):
+        with pytest.raises(ValueError, match="^A: .*nullable Float64"):
+            as_array("A", value, "n", {})
+
+
+def test_infinity_in_an_array_without_axes_is_a_horizon():
+    assert as_horizon(np.array(np.inf)) == math.inf
+    with pytest.raises(ValueError, match="^horizon: "):
+        as_horizon(np.array([np.inf]))
+
+
+NET, MODE = LinearRNN([[1.0, 0.5]], [[0.5, 0.1], [0.0, 0.3]], [[1.0], [0.4]]), Mode(1.0, 1.0, 0.5)
+
+
+@pytest.mark.parametrize("thing", [NET, MODE, RFLO([[1.0, 2.0]], 0.3), EProp([[1.0, 2.0]])], ids=repr)
+def test_copies_and_pickles_cannot_be_changed_either(thing):
+    for twin in (pickle.loads(pickle.dumps(thing)), copy.deepcopy(thing), copy.copy(thing)):
+        for name, value in vars(thing).items():
+            np.testing.assert_array_equal(getattr(twin, name), value)
+            with pytest.raises(ValueError, match="read-only"):
+                getattr(twin, name)[...] = 0.0
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: train(BPTT, NET, NET, 0.1, 3), "rule: expected a rule, .*, got the class BPTT"),
+        (lambda: train_flow(BPTT, NET, NET, [1.0]), "rule: .*the class BPTT"),
+        (lambda: integrate(BPTT, MODE, MODE, [1.0]), "rule: .*the class BPTT"),
+        (lambda: integrate(BPTT(), (1, 1, 0), MODE, [1.0]), r"start: expected a Mode, got \(1, 1, 0\)"),
+        (lambda: train(BPTT(), 3, NET, 0.1, 3), "student: expected a LinearRNN, got 3"),
+        (lambda: train(BPTT(), NET, NET, 0.1, 3, seed="a"), "seed: .*got 'a'"),
+        (lambda: train(BPTT(), NET, NET, 0.1, 3, seed=-1), "seed: .*got -1"),
+        (lambda: train_flow(BPTT(), NET, NET, [1.0], rtol="a"), "rtol: expected a number between 0 and 1, got 'a'"),
+        (lambda: loss(NET, (1, 2, 3)), r"teacher: expected a LinearRNN, got \(1, 2, 3\)"),
+        (lambda: BPTT().update(NET, LinearRNN), "teacher: .*the class LinearRNN"),
+        (lambda: RFLO([[1, 1]], 0.2).update((1, 2), NET), "student: expected a LinearRNN"),
+        (lambda: simulate(3, [[[1.0]]]), "net: expected a LinearRNN, got 3"),
+        (lambda: alignment(3, np.eye(1), np.eye(1)), "net: expected a LinearRNN"),
+        (lambda: read_modes(3, np.eye(1), np.eye(1)), "net: expected a LinearRNN"),
+        (lambda: aligned_network((1, 2, 3), *[np.eye(2)] * 3), "modes: expected a Mode"),
+        (lambda: mode_loss(1, MODE), "mode: expected a Mode, got 1"),
+        (lambda: BPTT().mode_update(MODE, 2), "target: expected a Mode, got 2"),
+        (lambda: BPTT().sampled_update(NET, np.ones((5, 5, 1)), np.ones((5, 5, 1))), "targets: .*every_step"),
+        (lambda: BPTT().update(NET, LinearRNN([[1.0]], [[1e200]], [[1.0]]), 5), "horizon: "),
+        (lambda: LinearRNN([[1e300]], [[0.5]], [[1e300]]).transfer(0.5), "z: .*range of floats"),
+        (lambda: NET.impulse_response(10**12), "lags: "),
+    ],
+)
+def test_arguments_of_the_wrong_kind_are_named(call, message):
+    with pytest.raises(ValueError, match=f"^{message}"):
+        call()
+
+
+def test_the_bound_of_orthonormality():
+    for slip, fits in ((0.9e-8, True), (1.1e-8, False)):
+        bent = np.array([[np.sqrt(1 + slip)], [0.0]])
+        if fits:
+            check_orthonormal("U", bent)
+        else:
+            with pytest.raises(ValueError, match="^U: "):
+                check_orthonormal("U", bent)
+
+
+def test_the_default_tolerances():
+    target = Mode(1.0, 0.5, 0.9)
+    assert integrate(BPTT(), MODE, target, [7.0]).w == integrate(BPTT(), MODE, target, [7.0], rtol=1e-8, atol=1e-10).w
+    one, other = (train_flow(BPTT(), NET, LinearRNN([[1.0]], [[0.7]], [[1.0]]), [2.0], **tolerances) for tolerances in
+                  ({}, {"rtol": 1e-6, "atol": 1e-9}))
+    np.testing.assert_array_equal(one.student.W, other.student.W)
+
+
+def test_long_horizons_are_quick():
+    teacher = LinearRNN([[1.0]], [[0.7]], [[1.0]])
+    assert loss(NET, teacher, 10**8) == pytest.approx(loss(NET, teacher), rel=1e-13)
+    sum_k = sum(k * ((NET.A @ np.linalg.matrix_power(NET.W, k) @ NET.B).item() - 0.7**k) ** 2 for k in range(200)) / 2
+    assert loss(NET, teacher, 2000, True) == pytest.approx(loss(NET, teacher) - sum_k / 2000, rel=1e-12)
+    integrator = LinearRNN([[1.0]], [[1.0]], [[1.0]])
+    silent = LinearRNN([[0.0]], [[0.0]], [[0.0]])
+    for T in (1001, 4096, 10**8 + 7):
+        assert loss(integrator, silent, T) == pytest.approx(T / 2, rel=1e-12)
+        assert loss(integrator, silent, T, every_step=True) == pytest.approx((T + 1) / 4, rel=1e-12)
+    for T in (1500, 10**8):
+        for delta, expected in zip(BPTT().update(NET, teacher, T), BPTT().update(NET, teacher)):
+            np.testing.assert_allclose(delta, expected, rtol=1e-11)
+    assert mode_loss(MODE, Mode(1.0, 1.0, 0.9), 10**8) == pytest.approx(mode_loss(MODE, Mode(1.0, 1.0, 0.9)), rel=1e-13)
+    with pytest.raises(ValueError, match="^horizon: expected at most"):
+        BPTT().update(integrator, teacher, 10**6)
+
+
+def test_an_empty_batch_has_updates_of_no_networks():
+    none = LinearRNN(np.ones((0, 1, 2)), NET.W, NET.B)
+    for T in (3, 2000, np.inf):
+        assert [delta.shape for delta in BPTT().update(none, NET, T)] == [(0, 1, 2), (0, 2, 2), (0, 2, 1)]
+
+
+def test_a_run_that_is_far_too_stiff_is_given_up_soon():
+    start = time.process_time()
+    with pytest.raises(RuntimeError, match="more than 1000000 steps"):
+        integrate(BPTT(), Mode(1e50, 1.0, 0.5), MODE, [1.0])
+    assert time.process_time() - start < 5
+
+
+def test_progress_without_a_terminal(monkeypatch, capsys):
+    train(BPTT(), NET, NET, 1e-3, 3000, horizon=2, progress=True)
+    assert capsys.readouterr().err.count("\r") < 10
+    monkeypatch.setattr(sys, "stderr", None)
+    train(BPTT(), NET, NET, 1e-3, 3, progress=True)
+    train_flow(BPTT(), NET, NET, [0.1], progress=True)
+
+
+def test_rflo_is_compared_and_kept_by_identity():
+    one, other = RFLO([[1.0, 2.0]], 0.3), RFLO([[1.0, 2.0]], 0.3)
+    assert one == one and one != other and len({one, other}) == 2
+
+
+def test_the_tolerance_of_a_flow_has_its_sign():
+    student = LinearRNN([[0.5, 0.0]], np.diag([0.1, 1e-3]), [[0.5], [0.0]])
+    history = train_flow(BPTT(), student, LinearRNN([[1.0]], [[0.5]], [[1.0]]), [0.0, 5.0], rtol=1e-2, atol=1e-8)
+    assert history.diverged_at == np.inf and history.times[-1] == 5
+
+
+def test_a_start_close_to_the_edge():
+    w = 1 - 1e-3
+    run = integrate(RFLO(1.0, 0.5), Mode(0.5, 0.5, w), Mode(1.0, 1.0, 0.5), [0.0, 0.05])
+    fine = integrate(RFLO(1.0, 0.5), Mode(0.5, 0.5, w), Mode(1.0, 1.0, 0.5), [0.0, 0.05], rtol=1e-12, atol=1e-13)
+    assert np.isfinite(run.w).all() and run.w[-1] == pytest.approx(fine.w[-1], abs=1e-8)
+
+
+def test_the_rate_above_the_axis_comes_first():
+    pair = decay_rates(RFLO(R=1.0, decay=0.0), -1.8, Mode(1.0, 1.0, 0.5))
+    assert pair[0].imag > 0 > pair[1].imag and pair[0] == pair[1].conjugate()
