@@ -208,13 +208,13 @@ class Rule(ReadOnly):
         """
         sizes = {"o": as_network("student", student).o, "m": student.m}
         x = as_array("inputs", inputs, "batch T m", sizes)
+        y = as_array("targets", targets, "batch T o" if every_step else "batch o", sizes)
         mine = (student.batch_shape, x.shape[:-3], *self._batches(student).values())
-        if not every_step and np.shape(targets)[-3:-1] == x.shape[-3:-1] and np.ndim(targets) - 2 > max(map(len, mine)):
+        if not every_step and y.shape[-3:-1] == x.shape[-3:-1] and y.ndim - 2 > max(map(len, mine)):
             raise ValueError(
                 "targets: expected the last outputs, (..., batch, o), with batch axes that student, rule or inputs have as "
-                f"well, got {np.shape(targets)}, which may be all outputs (batch, T, o), for every_step=True"
+                f"well, got {y.shape}, which may be all outputs (batch, T, o), for every_step=True"
             )
-        y = as_array("targets", targets, "batch T o" if every_step else "batch o", sizes)
         y = y if every_step else y[..., None, :]
         batch = broadcast_batch(
             student=student.batch_shape, inputs=x.shape[:-3], targets=y.shape[:-3], **self._batches(student)
