@@ -57,7 +57,7 @@
   function reachWide(formulas) {
     for (const formula of formulas) {
       const scroller = formula.matches("div") ? formula.querySelector("mjx-container") : formula;
-      if (scroller?.scrollWidth > scroller?.clientWidth + 1) scroller.tabIndex = 0;
+      if (scroller?.scrollWidth > scroller?.clientWidth) scroller.tabIndex = 0;
       else if (!scroller?.matches("[role=application]")) scroller?.removeAttribute("tabindex");
     }
   }

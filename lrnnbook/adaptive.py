@@ -5,7 +5,7 @@ from scipy.integrate import RK45
 
 from .checks import as_array, as_fraction
 
-MOST_STEPS = 10**6
+MOST_STEPS, PACE = 10**6, 1000
 
 
 def follow(deltas, y, times, rtol, atol, allowed, left, progress=lambda t: None):
@@ -60,15 +60,17 @@ def follow(deltas, y, times, rtol, atol, allowed, left, progress=lambda t: None)
 
     run = np.arange(runs if end > 0 else 0)  # those on their way; what follows is theirs, and shrinks with them
     y, due = y[:, run], np.zeros(run.size, dtype=int)  # which of `times` comes next
-    t, h, size_before = np.zeros(run.size), np.full(run.size, 1e-3), np.ones(run.size)
+    t, h, size_before, before = np.zeros(run.size), np.full(run.size, 1e-3), np.ones(run.size), np.zeros(runs)
     delta = np.empty((7, *y.shape), dtype=y.dtype)  # at the seven stages of a step
     with np.errstate(all="ignore"):  # a step to where there is no update is rejected
         delta[0] = deltas(y, run) if run.size else 0
         if not np.isfinite(delta[0]).all():
             raise ValueError("start: expected one at which the update is within the range of floats")
-        for _ in range(MOST_STEPS):
+        for step in range(MOST_STEPS):
             if not run.size:
                 break
+            if step % PACE == PACE - 1:
+                before[run] = _check_pace(t, before[run], end)
             final = h >= end - t
             h = np.where(final, end - t, h)
             t_new = np.where(final, end, t + h)
@@ -97,6 +99,21 @@ def follow(deltas, y, times, rtol, atol, allowed, left, progress=lambda t: None)
     if run.size:
         raise RuntimeError(f"a run needs more than {MOST_STEPS} steps: after them it is at time {t.min():.6g}")
     return record, ended_at, last
+
+
+def _check_pace(t, before, end):
+    """Return t; raise RuntimeError where a run that was at `before` some steps ago will by far not reach the end.
+
+    Examples
+    --------
+    >>> _check_pace(np.array([0.5]), np.array([0.0]), end=1.0)
+    array([0.5])
+    """
+    if np.any(PACE * (end - t) > 1e4 * MOST_STEPS * (t - before)):
+        raise RuntimeError(
+            f"a run needs more than {MOST_STEPS} steps: {PACE} steps took it to time {t.min():.3g} of {end:.6g}"
+        )
+    return t
 
 
 def check_times(times, rtol, atol):

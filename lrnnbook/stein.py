@@ -117,7 +117,7 @@ def reach(powers):
     >>> reach(squares(W=np.array([[0.1]]))[0])
     8
     """
-    return len(powers) + 1 if grown(powers) else prod(times for _, times in strides(powers))
+    return prod(times for _, times in strides(powers))
 
 
 def same(power, before):

@@ -12,6 +12,7 @@ from .networks import LinearRNN, check_pair, draw_inputs, loss, simulate
 
 def as_task(student, teacher, horizon, every_step, batch_size, seed, shared_inputs, source):
     """The task that the arguments of :func:`lrnnbook.train` describe."""
+    rng = as_generator(seed)
     if isinstance(teacher, (tuple, list)) or isinstance(teacher, Iterator):
         for name, value, default in (("batch_size", batch_size, None), ("source", source, None), ("horizon", horizon, inf)):
             if value != default:
@@ -21,7 +22,6 @@ def as_task(student, teacher, horizon, every_step, batch_size, seed, shared_inpu
         return Expected(student, teacher, horizon, every_step, source)
     if horizon == inf:
         raise ValueError("horizon: training on sequences needs a finite number of steps, got inf")
-    rng = as_generator(seed)
     return Sampled(student, teacher, horizon, every_step, source, as_count("batch_size", batch_size), rng, shared_inputs)
 
 

@@ -360,15 +360,17 @@ def test_rflo_is_compared_and_kept_by_identity():
 
 def test_the_tolerance_of_a_flow_has_its_sign():
     student = LinearRNN([[0.5, 0.0]], np.diag([0.1, 1e-3]), [[0.5], [0.0]])
-    history = train_flow(BPTT(), student, LinearRNN([[1.0]], [[0.5]], [[1.0]]), [0.0, 5.0], rtol=1e-2, atol=1e-8)
+    history = train_flow(BPTT(), student, LinearRNN([[1.0]], [[0.5]], [[1.0]]), [0.0, 5.0])
     assert history.diverged_at == np.inf and history.times[-1] == 5
 
 
 def test_a_start_close_to_the_edge():
-    w = 1 - 1e-3
-    run = integrate(RFLO(1.0, 0.5), Mode(0.5, 0.5, w), Mode(1.0, 1.0, 0.5), [0.0, 0.05])
-    fine = integrate(RFLO(1.0, 0.5), Mode(0.5, 0.5, w), Mode(1.0, 1.0, 0.5), [0.0, 0.05], rtol=1e-12, atol=1e-13)
-    assert np.isfinite(run.w).all() and run.w[-1] == pytest.approx(fine.w[-1], abs=1e-8)
+    start, target, times = Mode(0.5, 0.5, 1 - 1e-3), Mode(1.0, 1.0, 0.5), [0.0, 1e-6, 1e-5]
+    rough = integrate(BPTT(), start, target, times, rtol=0.9, atol=0.9)
+    fine = integrate(BPTT(), start, target, times, rtol=1e-12, atol=1e-13)
+    # However rough, one step's error stays below a thousandth of the way to the edge.
+    np.testing.assert_allclose(rough.w, fine.w, rtol=0, atol=1e-5)
+    assert abs(fine.w[-1] - fine.w[0]) > 1e-4
 
 
 def test_the_rate_above_the_axis_comes_first():

@@ -271,6 +271,6 @@ def test_bad_input(change, message):
 
 
 def test_a_run_that_is_too_stiff_is_given_up(monkeypatch):
-    monkeypatch.setattr("lrnnbook.flow.MOST_STEPS", 500)
+    monkeypatch.setattr("lrnnbook.adaptive.MOST_STEPS", 500)
     with pytest.raises(RuntimeError, match="more than 500 steps"):
         integrate(BPTT(), Mode(0.8, 0.9, 0.5), Mode(1.0, 1.0, [0.3, 0.99]), [1.0])

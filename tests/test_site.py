@@ -206,13 +206,18 @@ STOPS = """() => [...document.querySelectorAll("#main-content *")]
   .filter(node => node.tabIndex >= 0 && node.checkVisibility({visibilityProperty: true}))
   .map(node => (node.matches(".math, .math *") ? "formula: " : "") + node.outerHTML.slice(0, 90))"""
 UNREACHED = """() => [...document.querySelectorAll("span.math, div.math mjx-container")]
-  .filter(node => (node.scrollWidth > node.clientWidth + 1) !== (node.tabIndex >= 0))
+  .filter(node => (node.scrollWidth > node.clientWidth) !== (node.tabIndex >= 0))
   .map(node => `${node.clientWidth} of ${node.scrollWidth}: ${node.textContent.trim().slice(0, 60)}`)"""
 
 # MathJax and Pygments mark everything up alike, in so many elements that axe-core needs seconds a page: of the equations
-# ten stay, and of each kind of token in code one.
+# ten stay, of the others an empty box, and of each kind of token in code one.
 THIN = """() => {
-  [...document.querySelectorAll("mjx-container")].slice(10).forEach(node => node.replaceChildren("x"));
+  const boxes = [...document.querySelectorAll("mjx-container")].slice(10).map(node => {
+    const {width, height} = node.firstElementChild.getBoundingClientRect(), box = document.createElement("span");
+    box.style.cssText = `display: inline-block; vertical-align: middle; width: ${width}px; height: ${height}px`;
+    return [node, box];
+  });
+  boxes.forEach(([node, box]) => node.replaceChildren(box));
   const kinds = new Set();
   for (const node of document.querySelectorAll("pre span[class]:not(:has(*))")) {
     const kind = node.className + (node.closest(".cell_output") ? " output" : "");
