@@ -11,7 +11,9 @@ import numpy as np
 
 from .checks import check_stable, finite
 
-LIMIT, RESUME = 10, 1  # norms, as multiples of the identity's, above which powers are not squared, and below which they are again
+# Norms, as multiples of the identity's: above which powers are not squared, for a vector and for a sum whose own square they
+# enter, and below which they are again.
+LIMIT, SUM_LIMIT, RESUME = 10, 100, 1
 MOST_DOUBLINGS, MOST_STRIDES = 40, 10_000
 
 
@@ -242,7 +244,7 @@ def squares(tolerance=np.sqrt(np.finfo(float).eps), lags=np.inf, **matrices):
     eigenvalues, which for a strongly non-normal matrix may be far off. The lists hold at least n lags: a chain of n units
     hands a pulse on for that long, however small its weights.
 
-    A power whose Frobenius norm is above ten times that of the identity is not squared. The last one before it is the stride
+    A power whose Frobenius norm is above a hundred times that of the identity is not squared. The last one before it is the stride
     of the steps that follow, until the power reached is no larger than the identity and squaring goes on. Where this has
     happened the lists hold the matrix itself, once for every lag that is needed but the first. Of a finite number of lags
     they hold the strides, once a step: a sum over the first a lags grows by :math:`X_{a+s} = X_s + F^s X_a G^s`, and the
@@ -283,7 +285,7 @@ def squares(tolerance=np.sqrt(np.finfo(float).eps), lags=np.inf, **matrices):
             norm = np.sqrt(sum(np.vdot(power, power) for power in latest))  # Frobenius, of all at once
             if done >= lags or (small and norm <= tolerance and done >= n):
                 return [[W] * (done - 1) for W in matrices.values()] if grew and lags == np.inf else powers
-            limit = LIMIT if small else RESUME
+            limit = SUM_LIMIT if small else RESUME
             small = norm <= limit * unit or not any(tall(power, limit) for power in latest)
             grew = grew or not small
             if small or stride is None:
