@@ -33,7 +33,7 @@ from .updates import Update
 class Rule(ABC):
     r"""A learning rule is two matrices: what it sends back over l steps is :math:`M_l^\top = G^l F`.
 
-    A rule of one's own is a subclass that returns the two from :meth:`sent`, and names in `arrays` what it brings.
+    A rule of one's own is a subclass that returns the two from its method `sent`, and names in `arrays` what it brings.
     Everything else follows: expected and sampled updates, modes, Jacobian, rates, training, flows.
 
     Attributes
@@ -42,8 +42,8 @@ class Rule(ABC):
         The arrays that the rule brings, by name, with their trailing axes: ``{"R": "o n", "decays": "n"}``. The sizes
         o, n and m are the student's; axes before the named ones are batch axes. They are converted, checked and made
         read-only. For modes they come without their named axes, one number a mode, which may be complex.
-    steps : int or inf
-        Only lags below it are sent back.
+    steps : int or float
+        Infinite unless the rule says otherwise. Only lags below it are sent back.
 
     Examples
     --------

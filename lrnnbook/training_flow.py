@@ -38,7 +38,7 @@ def train_flow(
     Raises
     ------
     ValueError
-        What the rule's :meth:`~lrnnbook.rules.Rule.update` cannot take, a start of infinite loss among it; times that are
+        What the rule's :meth:`~lrnnbook.Rule.update` cannot take, a start of infinite loss among it; times that are
         negative, decreasing or not one-dimensional; tolerances outside (0, 1).
     RuntimeError
         A run that needs more than a million steps.
