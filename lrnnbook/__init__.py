@@ -6,15 +6,17 @@ The names below are the package; the book derives what each of them computes.
 from .book.claims import claim
 from .book.style import STYLES, TARGET, use_style
 from .flow import Trajectory, integrate
-from .forms import Rule, Update
+from .forms import Rule
 from .history import History
+from .losses import loss
 from .modes import Alignment, Mode, aligned_network, alignment, mode_loss, read_modes
-from .networks import LinearRNN, leaky_network, loss, random_network, simulate
+from .networks import LinearRNN, leaky_network, random_network, simulate
 from .rules import BPTT, RFLO, EProp, KolenPollack, TruncatedBPTT
 from .spectra import change_rank, effective_rank
 from .stability import decay_rates, jacobian, optimal_mode
 from .training import train
 from .training_flow import train_flow
+from .updates import Update
 
 __all__ = [
     "LinearRNN",

@@ -220,3 +220,13 @@ def finite(name, value):
     if not np.isfinite(value).all():
         raise ValueError(f"{name}: expected one at which the loss is within the range of floats, got one beyond it")
     return value
+
+
+def most(array):
+    """The largest modulus of all; 0 of none."""
+    return np.abs(array).max(initial=0)
+
+
+def largest(matrix):
+    """The largest modulus in each matrix (..., p, q)."""
+    return np.abs(matrix).max(axis=(-2, -1))

@@ -5,7 +5,8 @@ import copy
 import numpy as np
 
 from .checks import as_array, broadcast_batch, some
-from .forms import Rule, Update
+from .forms import Rule
+from .updates import Update
 
 
 def as_descent(learning_rate, optimiser, student, rule):

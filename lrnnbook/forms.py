@@ -25,9 +25,8 @@ from .mode_sums import mode_sums, pair
 from .modes import Mode, as_mode
 from .networks import LinearRNN, as_network, check_pair
 from .passes import backward
-from .stein import squares, stein, stein_partial
-from .sums import coloured, common_scale, expected
-from .updates import Update
+from .sums import coloured, expected, sent_in_total
+from .updates import filled
 
 
 class Rule(ABC):
@@ -226,21 +225,11 @@ class Rule(ABC):
                 f"horizon: expected one at which the update is still finite, got {horizon} with a spectral radius "
                 f"of {max(np.max(net.spectral_radius()) for net in (student, teacher)):.6g}"
             )
-        return _fill(update, student, batch)
+        return filled(update, student, batch)
 
     def _sent_in_total(self, sent, student, teacher, powers, powers_):
         """Y_1 and Y_2: (..., n, n) and (..., n, n of the teacher)."""
-        F, G = sent
-        FA, FA_ = F @ student.A, F @ teacher.A
-        if self.steps == 1:
-            return FA, -FA_
-        c = 1.0 if self.steps < math.inf else common_scale(G, student, teacher)
-        back, powers, powers_ = squares(
-            lags=self.steps, **{"what the rule sends back": G / c}, student=c * student.W, teacher=c * teacher.W
-        )
-        if self.steps < math.inf:
-            return stein_partial(back, FA, powers, self.steps), -stein_partial(back, FA_, powers_, self.steps)
-        return stein(back, FA, powers), -stein(back, FA_, powers_)
+        return sent_in_total(self.steps, sent, student, teacher)
 
     # On data
 
@@ -308,7 +297,7 @@ class Rule(ABC):
                 f"inputs: expected sequences on which the update stays finite, got T = {len(x)} "
                 f"with a spectral radius of {np.max(student.spectral_radius()):.6g}"
             )
-        return _fill(update, student, batch)
+        return filled(update, student, batch)
 
     def _run(self, student, x, y):
         """The sampled update; x[t] is x_t of all samples, (..., batch, m), and y the targets of the last or of all steps."""
@@ -412,14 +401,6 @@ def as_rule(value):
     ValueError: rule: expected a rule, such as BPTT(), got 'BPTT'
     """
     return as_instance("rule", value, Rule, "a rule, such as BPTT()")
-
-
-def _fill(update, student, batch):
-    """Repeat the deltas along the batch axes that they do not depend on."""
-    shapes = (batch + weights.shape[-2:] for weights in (student.A, student.W, student.B))
-    return Update(*(
-        delta if delta.shape == shape else np.broadcast_to(delta, shape).copy() for delta, shape in zip(update, shapes)
-    ))
 
 
 def _frozen(name, value):

@@ -6,7 +6,9 @@ from typing import NamedTuple
 import numpy as np
 
 from .checks import ReadOnly, as_array, as_horizon, as_instance, broadcast_batch, check_orthonormal, check_stable, finite
-from .networks import LONG, LinearRNN, as_network, loss
+from .losses import loss
+from .networks import LinearRNN, as_network
+from .powers import LONG
 
 
 @dataclass(frozen=True, eq=False)

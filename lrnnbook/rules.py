@@ -5,8 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from .checks import as_count
-from .forms import Rule, Update
+from .forms import Rule
 from .stein import gramians
+from .updates import Update
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from .networks import LinearRNN
 from .progress import bar_of
 from .runs import some_of
 
+
 def share_out(executor, train_piece, rule, student, task, descent, shape, plan, before, progress):
     """The history of all runs, trained by an executor in as many pieces as it has workers."""
     if not callable(getattr(executor, "submit", None)):

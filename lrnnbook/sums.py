@@ -1,16 +1,16 @@
 r"""The expected update of any rule: sums over the lags of what it sends back, l, and over those of what that meets, j.
 
-:class:`lrnnbook.Rule` has the formulas. With a source, student and teacher are those of :func:`lrnnbook.networks.series`.
+:class:`lrnnbook.Rule` has the formulas. With a source, student and teacher are those of :func:`lrnnbook.sources.series`.
 """
 
 import math
 
 import numpy as np
 
-from .networks import (
-    LONG, MOST_LAGS, check_settled, far_from, lag_weights, series, start_response,
-)
-from .stein import gramians, grown, krylov, reach, squares, too_non_normal
+from .losses import check_settled, far_from, lag_weights
+from .powers import LONG, MOST_LAGS, grown, krylov, reach, squares, too_non_normal
+from .sources import series, start_response
+from .stein import gramians, stein, stein_partial
 from .updates import Update
 
 MOST_AT_ONCE = 2**23  # numbers that a sum lag by lag holds
@@ -92,6 +92,21 @@ def _limit(rule, sent, student, teacher):
     Pi, Pi_ = gramians(powers, B, powers_, B_)
     Y, Y_ = rule._sent_in_total(sent, student, teacher, powers, powers_)
     return Update(A=A @ Pi - A_ @ Pi_, W=Y @ W @ Pi + Y_ @ W_ @ Pi_, B=Y @ B + Y_ @ B_)
+
+
+def sent_in_total(steps, sent, student, teacher):
+    """Y_1 and Y_2: (..., n, n) and (..., n, n of the teacher)."""
+    F, G = sent
+    FA, FA_ = F @ student.A, F @ teacher.A
+    if steps == 1:
+        return FA, -FA_
+    c = 1.0 if steps < math.inf else common_scale(G, student, teacher)
+    back, powers, powers_ = squares(
+        lags=steps, **{"what the rule sends back": G / c}, student=c * student.W, teacher=c * teacher.W
+    )
+    if steps < math.inf:
+        return stein_partial(back, FA, powers, steps), -stein_partial(back, FA_, powers_, steps)
+    return stein(back, FA, powers), -stein(back, FA_, powers_)
 
 
 def common_scale(G, student, teacher):

@@ -7,7 +7,9 @@ from math import inf, log
 import numpy as np
 
 from .checks import as_array, as_count, finite, some
-from .networks import LinearRNN, check_pair, draw_inputs, loss, simulate
+from .losses import loss
+from .networks import LinearRNN, check_pair, simulate
+from .sources import draw_inputs
 
 
 def as_task(student, teacher, horizon, every_step, batch_size, seed, shared_inputs, source):

@@ -4,12 +4,14 @@ import numpy as np
 
 from .adaptive import check_times, follow
 from .checks import as_horizon
-from .forms import Update, as_rule
+from .forms import as_rule
 from .history import History
-from .networks import LinearRNN, as_network, check_pair, loss
+from .losses import loss
+from .networks import LinearRNN, as_network, check_pair
 from .progress import bar_of
 from .runs import Runs, pack, unpack
 from .tasks import as_task
+from .updates import Update
 
 
 def train_flow(

@@ -11,3 +11,11 @@ class Update(NamedTuple):
     A: np.ndarray
     W: np.ndarray
     B: np.ndarray
+
+
+def filled(update, student, batch):
+    """Repeat the deltas along the batch axes that they do not depend on."""
+    shapes = (batch + weights.shape[-2:] for weights in (student.A, student.W, student.B))
+    return Update(*(
+        delta if delta.shape == shape else np.broadcast_to(delta, shape).copy() for delta, shape in zip(update, shapes)
+    ))

@@ -7,7 +7,7 @@ import pytest
 from numpy.testing import assert_allclose
 
 from lrnnbook import BPTT, EProp, LinearRNN, RFLO, TruncatedBPTT, loss, random_network, simulate, train, train_flow
-from lrnnbook.networks import draw_inputs
+from lrnnbook.sources import draw_inputs
 
 TEAM = np.random.default_rng(1)
 STUDENT = random_network(TEAM, 3, o=2, m=2, radius=0.7)
