@@ -5,18 +5,27 @@ a laptop, in light and in dark, and hold what was seen. `make book` first; this 
 """
 
 import functools
+import io
 import json
 import re
 import shutil
+import sys
+from collections import Counter
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
+from xml.etree import ElementTree
 
+import numpy as np
 import pytest
 from chromium import ARGUMENTS, CHROMIUM, need_chromium, served
+from matplotlib.figure import Figure
 
 ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT / "_ext"))
+from figures import lightened  # noqa: E402
+
 SITE = ROOT / "_build" / "html"
 WEIGHT = 700_000  # bytes: a chapter's page and its figures, without MathJax, the theme's shared files and the search index
 
@@ -53,6 +62,7 @@ class Reader(HTMLParser):
     def __init__(self, text):
         super().__init__()
         self.anchors, self.links, self.loads, self.images, self.styles = {"", "top"}, [], [], [], []
+        self.ids = []
         self.in_style = False
         self.feed(text)
 
@@ -61,6 +71,7 @@ class Reader(HTMLParser):
         self.in_style = tag == "style"
         self.anchors |= {have[key] for key in ("id", "name") if have.get(key)}
         self.styles.append(have.get("style") or "")
+        self.ids += [have["id"]] if "id" in have else []
         if tag in ("a", "area") and "href" in have:
             self.links.append(have["href"] or "")
         if tag == "link" and self.HINTS & set((have.get("rel") or "").split()):
@@ -128,6 +139,11 @@ def mute_images(site, page):
     return mute
 
 
+def repeated_ids(site, page):
+    """The ids that more than one element of a page has."""
+    return sorted(name for name, times in Counter(read(site / page).ids).items() if times > 1)
+
+
 @every_page
 def test_loads_nothing_from_another_host(page):
     assert foreign_loads(SITE, page) == []
@@ -146,6 +162,42 @@ def test_every_link_and_anchor_lands(page):
 @every_page
 def test_every_image_says_what_it_shows(page):
     assert mute_images(SITE, page) == []
+
+
+@every_page
+def test_no_two_elements_have_one_id(page):
+    assert repeated_ids(SITE, page) == []
+
+
+def test_a_lighter_figure_is_the_same_picture():
+    figure = Figure()
+    axes = figure.subplots()
+    axes.plot(np.linspace(-1, 1, 200), np.random.default_rng(0).normal(size=200), "o-", label="$\\psi_*$")
+    axes.imshow(np.eye(3))
+    axes.legend()
+    figure.savefig(heavy := io.StringIO(), format="svg")
+    heavy = heavy.getvalue()
+    light = lightened(heavy)
+    assert len(light) < 0.9 * len(heavy) and lightened(light) == light
+
+    def drawn(svg):
+        nodes = [node for node in ElementTree.fromstring(svg).iter() if node.tag.startswith("{http://www.w3.org/2000/svg}")]
+        for node in nodes:
+            if node.tag.endswith("}g"):
+                node.attrib.pop("id", None)
+        return [node for node in nodes if not node.tag.endswith("metadata")]
+
+    number = re.compile(r"-?\d+(?:\.\d+)?(?:e[-+]?\d+)?")
+    assert len(drawn(light)) == len(drawn(heavy))
+    for old, new in zip(drawn(heavy), drawn(light)):
+        assert (old.tag, old.attrib.keys()) == (new.tag, new.attrib.keys())
+        for name in old.attrib:
+            if name not in ("d", "x", "y"):
+                assert old.get(name) == new.get(name)
+                continue
+            assert "".join(number.sub("", old.get(name)).split()) == "".join(number.sub("", new.get(name)).split())
+            moved = np.subtract(*([float(each) for each in number.findall(node.get(name))] for node in (old, new)))
+            assert np.abs(moved).max(initial=0) < 0.0051
 
 
 # What a browser tells
@@ -210,10 +262,12 @@ UNREACHED = """() => [...document.querySelectorAll("span.math, div.math mjx-cont
   .map(node => `${node.clientWidth} of ${node.scrollWidth}: ${node.textContent.trim().slice(0, 60)}`)"""
 
 # MathJax and Pygments mark everything up alike, in so many elements that axe-core needs seconds a page: of the equations
-# ten stay, of the others an empty box, and of each kind of token in code one.
+# ten stay, of the others a box with a name, and of each kind of token in code one.
 THIN = """() => {
   const boxes = [...document.querySelectorAll("mjx-container")].slice(10).map(node => {
     const {width, height} = node.firstElementChild.getBoundingClientRect(), box = document.createElement("span");
+    box.role = "img";
+    box.ariaLabel = "formula";
     box.style.cssText = `display: inline-block; vertical-align: middle; width: ${width}px; height: ${height}px`;
     return [node, box];
   });
@@ -480,7 +534,7 @@ def test_explorer_by_keyboard(formulas):
     button.focus()
     for _ in range(100):
         tab.keyboard.press("Tab")
-        if tab.evaluate("document.activeElement.matches('mjx-container')"):
+        if tab.evaluate("document.activeElement.matches('mjx-container:has(mjx-mo)')"):  # which has parts to go to
             break
     spoken = []
     for key in ("Enter", "ArrowDown", "ArrowRight"):
@@ -511,7 +565,7 @@ FAULTY = """<!doctype html><html lang="en" data-theme="light"><head><title>Fault
 <span class="math">\\(\\frac{1}\\)</span> <span class="math">\\(\\nosuchcommand x\\)</span> <span class="math">x</span>
 <span class="math">\\(fine\\)</span> <p>left \\(x\\) and $x$</p>
 <div class="wide">wide</div> <div style="overflow: hidden"><div class="wide">cut off</div></div>
-<div style="overflow: auto" tabindex="0"><div style="width: 900px">scrolls</div></div></main></body></html>
+<p id="twice"></p><p id="twice"></p> <div style="overflow: auto" tabindex="0"><div style="width: 900px">scrolls</div></div></main></body></html>
 """
 
 
@@ -528,6 +582,7 @@ def test_faults_in_html_are_seen(faulty):
     lost = " ".join(lost_links(faulty, "index.html"))
     for fault in ("nowhere.html: no such file", "index.html#nowhere: no such anchor", "a.svg: no such file"):
         assert fault in lost
+    assert repeated_ids(faulty, "index.html") == ["twice"]
     assert "#there" not in lost and "d.svg" not in lost
     assert [line.split(":")[0] for line in mute_images(faulty, "index.html")] == ["a.svg", "b.svg", "c.svg"]
 
