@@ -7,7 +7,7 @@ SEALED := $(BIN)/python -I tools/sealed.py
 # A Python that was chosen is insisted on; else whichever .venv has will do.
 ENVIRONMENT := $(PYTHON) -I tools/environment.py $(if $(filter file,$(origin PYTHON)),--any)
 
-.PHONY: book test refresh everywhere bench lock clean always
+.PHONY: book test refresh everywhere mutants bench lock clean always
 
 book: .venv/.installed
 	@$(SEALED) tools/book.py
@@ -25,6 +25,10 @@ refresh: .venv/.installed
 # Execute chapters as other machines would and say what differs: CHAPTER="3 14" VARIATIONS="oldest jitter-1" for a part.
 everywhere: .venv/.installed
 	@$(SEALED) tools/everywhere.py $(CHAPTER) $(if $(VARIATIONS),--variations "$(VARIATIONS)")
+
+# Put small faults into the package, one at a time, and say which of them no test notices (see CONTRIBUTING.md).
+mutants: .venv/.installed
+	@$(SEALED) tools/mutants.py $(if $(SAMPLE),--sample $(SAMPLE)) $(if $(SEED),--seed $(SEED)) $(if $(SLOWEST),--slowest $(SLOWEST)) $(TESTS)
 
 # Time the package against PyTorch and SciPy: a table, also in benchmarks/results.md (a few minutes).
 bench: .venv-bench/.installed
