@@ -1,6 +1,9 @@
 """One driver for all flows: every run takes its own steps, and all take theirs in the same array operations."""
 
+from collections.abc import Callable
+
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy.integrate import RK45
 
 from .checks import as_array, as_fraction
@@ -8,7 +11,16 @@ from .checks import as_array, as_fraction
 MOST_STEPS, PACE = 10**6, 1000
 
 
-def follow(deltas, y, times, rtol, atol, allowed, left, progress=lambda t: None):
+def follow(
+    deltas: Callable[[np.ndarray, np.ndarray], np.ndarray],
+    y: np.ndarray,
+    times: np.ndarray,
+    rtol: float,
+    atol: float,
+    allowed: Callable[[np.ndarray, np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray | bool]],
+    left: Callable[..., tuple[np.ndarray, np.ndarray]],
+    progress: Callable[[float], object] = lambda t: None,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     r"""Follow :math:`\frac{dy}{dt} = -\Delta(y)` by the explicit Runge-Kutta pair of Dormand and Prince.
 
     Parameters
@@ -116,7 +128,7 @@ def _check_pace(t, before, end):
     return t
 
 
-def check_times(times, rtol, atol):
+def check_times(times: ArrayLike, rtol: float, atol: float) -> np.ndarray:
     """Return `times` as an array; raise ValueError for times or tolerances that :func:`integrate` cannot take.
 
     Examples

@@ -2,11 +2,16 @@
 
 import math
 import operator
+from typing import Any, TypeVar
 
 import numpy as np
+from numpy.typing import ArrayLike
+
+Some = TypeVar("Some")
+Numbers = TypeVar("Numbers", np.ndarray, float)
 
 
-def as_array(name, value, core, sizes, complex_too=False):
+def as_array(name: str, value: ArrayLike, core: str, sizes: dict[str, int], complex_too: bool = False) -> np.ndarray:
     """Return `value` as a finite float array of shape ``(..., *core)``.
 
     Parameters
@@ -63,7 +68,7 @@ def as_array(name, value, core, sizes, complex_too=False):
     return array
 
 
-def _flaw(value):
+def _flaw(value: Any) -> str:
     """What NumPy would pass over in silence, or refuse without the reason."""
     if isinstance(value, (list, tuple)):
         return next(filter(None, map(_flaw, value)), "")
@@ -71,14 +76,14 @@ def _flaw(value):
         return "masked entries"
     if getattr(value, "requires_grad", False) is True:
         return "a tensor that requires grad, and would lose it: detach it first"
-    columns = getattr(value, "dtypes", getattr(value, "dtype", None))
+    columns: Any = getattr(value, "dtypes", getattr(value, "dtype", None))
     nullable = [str(kind) for kind in (columns if np.ndim(columns) else [columns]) if hasattr(kind, "na_value")]
     if nullable:
         return f"a table or column of nullable {nullable[0]}, whose holes are no numbers: fill them, then .astype(float)"
     return ""
 
 
-def as_instance(name, value, kind, what):
+def as_instance(name: str, value: object, kind: type[Some], what: str) -> Some:
     """Return `value`; raise ValueError unless it is one of a class.
 
     Examples
@@ -92,7 +97,7 @@ def as_instance(name, value, kind, what):
     return value
 
 
-def as_fraction(name, value):
+def as_fraction(name: str, value: float) -> float:
     """Return `value` as a float; raise ValueError unless it is a number between 0 and 1, ends excluded.
 
     Examples
@@ -109,14 +114,14 @@ def as_fraction(name, value):
 class ReadOnly:
     """Of arrays that a caller cannot change, in copies and pickles as well."""
 
-    def __setstate__(self, state):
+    def __setstate__(self, state: dict[str, Any]) -> None:
         for name, value in state.items():
             if isinstance(value, np.ndarray):
                 value.setflags(write=False)
             object.__setattr__(self, name, value)
 
 
-def broadcast_batch(**batches):
+def broadcast_batch(**batches: tuple[int, ...]) -> tuple[int, ...]:
     """Return the common batch shape of the named ones, such as ``A=(20,), W=()``.
 
     Raises ValueError where they do not broadcast together.
@@ -133,7 +138,7 @@ def broadcast_batch(**batches):
         raise ValueError(f"batch axes: expected shapes that broadcast together, got {found}") from None
 
 
-def some(array, shape, index, core):
+def some(array: np.ndarray, shape: tuple[int, ...], index: Any, core: int) -> np.ndarray:
     """The entries at `index` of an array's batch axes, broadcast to `shape` and flattened; one without them as it is.
 
     `core` is the number of axes that are not batch axes.
@@ -150,7 +155,7 @@ def some(array, shape, index, core):
     return np.broadcast_to(array, shape + array.shape[cut:]).reshape((-1,) + array.shape[cut:])[index]
 
 
-def as_count(name, value):
+def as_count(name: str, value: Any) -> int:
     """Return `value` as an int of at least 1; raise ValueError for anything else.
 
     Examples
@@ -167,7 +172,7 @@ def as_count(name, value):
     return count
 
 
-def as_horizon(value):
+def as_horizon(value: Any) -> int | float:
     """Return a horizon: an int of at least 1, or ``math.inf``; raise ValueError for anything else.
 
     Examples
@@ -183,7 +188,7 @@ def as_horizon(value):
         raise ValueError(f"horizon: expected a whole number of at least 1, or infinity, got {value!r}") from None
 
 
-def check_stable(name, radius):
+def check_stable(name: str, radius: np.ndarray) -> None:
     """Raise ValueError unless every spectral radius is below 1.
 
     Examples
@@ -196,7 +201,7 @@ def check_stable(name, radius):
         )
 
 
-def check_orthonormal(name, matrix):
+def check_orthonormal(name: str, matrix: np.ndarray) -> None:
     """Raise ValueError unless the columns of `matrix` (..., rows, columns) are orthonormal.
 
     Examples
@@ -209,7 +214,7 @@ def check_orthonormal(name, matrix):
         raise ValueError(f"{name}: expected orthonormal columns, got columns whose inner products are off by {gap:.2g}")
 
 
-def finite(name, value):
+def finite(name: str, value: Numbers) -> Numbers:
     """Return `value`; raise ValueError where it has left the range of floats.
 
     Examples
@@ -222,11 +227,11 @@ def finite(name, value):
     return value
 
 
-def most(array):
+def most(array: np.ndarray) -> float:
     """The largest modulus of all; 0 of none."""
     return np.abs(array).max(initial=0)
 
 
-def largest(matrix):
+def largest(matrix: np.ndarray) -> np.ndarray:
     """The largest modulus in each matrix (..., p, q)."""
     return np.abs(matrix).max(axis=(-2, -1))

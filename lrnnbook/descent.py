@@ -1,12 +1,21 @@
 """What becomes of an update: a step against it, by a learning rate or an optimiser."""
 
 import copy
+from typing import Any, Protocol
 
 import numpy as np
 
 from .checks import as_array, broadcast_batch, some
 from .forms import Rule
 from .updates import Update
+
+
+class Optimiser(Protocol):
+    """What optax calls a gradient transformation."""
+
+    def init(self, params: Any, /) -> Any: ...
+
+    def update(self, updates: Any, state: Any, params: Any, /) -> tuple[Any, Any]: ...
 
 
 def as_descent(learning_rate, optimiser, student, rule):
@@ -52,7 +61,7 @@ class Descent:
             raise ValueError(f"{name}: expected numbers of at least 0, got {rate.min()}")
         return rate
 
-    def of(self, shape, live):
+    def of(self, shape: tuple[int, ...], live: np.ndarray) -> Update[np.ndarray]:
         """The rates of some of the runs."""
         return Update(*(some(rate, shape, live, core=2) for rate in self.rates))
 

@@ -3,16 +3,18 @@
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from .adaptive import check_times, follow
-from .forms import as_rule
+from .forms import Rule, as_rule
+from .modes import Mode
 
 
 class Trajectory(NamedTuple):
     r"""What :func:`lrnnbook.integrate` returns.
 
-    ``a``, ``b`` and ``w`` have shape (..., len(times)), are complex if anything was, and are NaN once a run has left :math:`|w| < 1`; ``exit_time``
-    has shape (...) and is inf for a run that stayed.
+    ``a``, ``b`` and ``w`` have shape (..., len(times)), are complex if anything was, and are NaN once a run has left
+    :math:`|w| < 1`; ``exit_time`` has shape (...) and is inf for a run that stayed.
     """
 
     a: np.ndarray
@@ -21,7 +23,9 @@ class Trajectory(NamedTuple):
     exit_time: np.ndarray
 
 
-def integrate(rule, start, target, times, rtol=1e-8, atol=1e-10):
+def integrate(
+    rule: Rule, start: Mode, target: Mode, times: ArrayLike, rtol: float = 1e-8, atol: float = 1e-10
+) -> Trajectory:
     r"""Follow :math:`\frac{d}{dt}(a, b, w) = -\Delta(a, b, w)` from one start or many.
 
     Each run takes its own steps of the explicit Runge-Kutta pair of Dormand and Prince, and all runs take theirs in the
@@ -83,8 +87,8 @@ def integrate(rule, start, target, times, rtol=1e-8, atol=1e-10):
         return (time_left > 0) & (time_left < 1e-12 * times[-1]) & near, t + time_left
 
     record, exit_time, _ = follow(deltas, y + 0j if oscillating else y, times, rtol, atol, allowed, left)
-    paths = (record[..., i].reshape(shape + times.shape) for i in range(3))
-    return Trajectory(*paths, exit_time.reshape(shape)[()])
+    a, b, w = (record[..., i].reshape(shape + times.shape) for i in range(3))
+    return Trajectory(a, b, w, exit_time.reshape(shape)[()])
 
 
 class Subset:

@@ -17,8 +17,10 @@ In the code a trailing underscore is the teacher's star: ``A_`` is :math:`A^*`, 
 
 import math
 from abc import ABC, abstractmethod
+from typing import Any, ClassVar, Self
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from .checks import as_array, as_horizon, as_instance, broadcast_batch, check_stable, some
 from .mode_sums import mode_sums, pair
@@ -26,7 +28,7 @@ from .modes import Mode, as_mode
 from .networks import LinearRNN, as_network, check_pair
 from .passes import backward
 from .sums import coloured, expected, sent_in_total
-from .updates import filled
+from .updates import Update, filled
 
 
 class Rule(ABC):
@@ -62,11 +64,11 @@ class Rule(ABC):
            [0., 0.]])
     """
 
-    arrays: dict[str, str] = {}
+    arrays: ClassVar[dict[str, str]] = {}
     steps: float = math.inf
 
     @abstractmethod
-    def sent(self, net):
+    def sent(self, net: LinearRNN) -> tuple[np.ndarray, np.ndarray]:
         r"""The two matrices of :math:`M_l^\top = G^l F` at the weights of `net`.
 
         They are analytic in the weights: they may transpose but never conjugate, so that derivatives can be taken
@@ -82,7 +84,7 @@ class Rule(ABC):
         G : array (..., n, n)
         """
 
-    def next(self, net, update, rate):
+    def next(self, net: LinearRNN, update: Update[np.ndarray], rate: Update[np.ndarray | float]) -> "Rule":
         r"""The rule at the next step: itself, unless its feedback learns.
 
         Parameters
@@ -101,46 +103,46 @@ class Rule(ABC):
 
     # What the rule brings
 
-    def __setattr__(self, name, value):
+    def __setattr__(self, name: str, value: Any) -> None:
         super().__setattr__(name, _frozen(name, value) if name in self.arrays else value)
 
-    def __post_init__(self):  # a dataclass fills in its fields past __setattr__
+    def __post_init__(self) -> None:  # a dataclass fills in its fields past __setattr__
         for name in self.arrays:
             object.__setattr__(self, name, _frozen(name, getattr(self, name)))
 
-    def __setstate__(self, state):  # a copy or a pickle is read-only as well
+    def __setstate__(self, state: dict[str, Any]) -> None:  # a copy or a pickle is read-only as well
         for name, value in state.items():
             object.__setattr__(self, name, _frozen(name, value) if name in self.arrays else value)
 
-    def _with(self, **arrays):
+    def _with(self, **arrays: np.ndarray) -> Self:
         """A copy with other arrays, known to fit."""
         rule = object.__new__(type(self))
         rule.__dict__.update(self.__dict__, **arrays)
         return rule
 
-    def batches(self, net):
+    def batches(self, net: LinearRNN) -> dict[str, tuple[int, ...]]:
         """The batch axes of what the rule brings, by name; ValueError for an array that does not fit the network."""
         sizes = {"o": net.o, "n": net.n, "m": net.m}
         shapes = {name: as_array(name, getattr(self, name), axes, sizes).shape for name, axes in self.arrays.items()}
         return {name: shape[: len(shape) - len(self.arrays[name].split())] for name, shape in shapes.items()}
 
-    def for_runs(self, shape, index):
+    def for_runs(self, shape: tuple[int, ...], index: np.ndarray) -> Self:
         """The rule of some of a batch of networks, those at `index` when the batch axes `shape` are flattened."""
         return self._with(**{
             name: some(getattr(self, name), shape, index, core=len(axes.split())) for name, axes in self.arrays.items()
         })
 
-    def mode_batches(self):
+    def mode_batches(self) -> dict[str, tuple[int, ...]]:
         """Shapes of the arrays of a rule of modes, by name."""
         return {name: np.shape(getattr(self, name)) for name in self.arrays}
 
-    def for_modes(self, shape, index):
+    def for_modes(self, shape: tuple[int, ...], index: np.ndarray) -> Self:
         """The rule of some of a batch of modes, those at `index` when `shape` is flattened."""
         return self._with(**{
             name: np.broadcast_to(getattr(self, name), shape).ravel()[index] for name in self.arrays
         })
 
-    def _sent(self, net):
+    def _sent(self, net: LinearRNN) -> tuple[np.ndarray, np.ndarray]:
         F, G = self.sent(net)
         for name, matrix, core in (("F", F, (net.n, net.o)), ("G", G, (net.n, net.n))):
             if np.shape(matrix)[-2:] != core:
@@ -152,7 +154,14 @@ class Rule(ABC):
 
     # Expected updates
 
-    def update(self, student, teacher, horizon=np.inf, every_step=False, source=None):
+    def update(
+        self,
+        student: LinearRNN,
+        teacher: LinearRNN,
+        horizon: float = np.inf,
+        every_step: bool = False,
+        source: LinearRNN | None = None,
+    ) -> Update[np.ndarray]:
         r"""The expected update over white-noise or coloured input.
 
         With :math:`K_k` the impulse response and :math:`D_k = K_k - K^*_k`, the expectations are
@@ -179,8 +188,8 @@ class Rule(ABC):
         1 to T. It is linear in the gaps, and the gap at lag k is in it from horizon k + 1 on, so that the sums stay as
         they are with :math:`(1 - k/T) D_k` for :math:`D_k`. The limit is the same.
 
-        With a source both networks are those of :func:`lrnnbook.loss`, whose state is their own, h, with the source's, g, and which
-        hear white noise. The sums are theirs, and what they meet is then a column of h, or :math:`x = A_s g`.
+        With a source both networks are those of :func:`lrnnbook.loss`, whose state is their own, h, with the source's, g, and
+        which hear white noise. The sums are theirs, and what they meet is then a column of h, or :math:`x = A_s g`.
 
         Parameters
         ----------
@@ -233,7 +242,9 @@ class Rule(ABC):
 
     # On data
 
-    def sampled_update(self, student, inputs, targets, every_step=False):
+    def sampled_update(
+        self, student: LinearRNN, inputs: ArrayLike, targets: ArrayLike, every_step: bool = False
+    ) -> Update[np.ndarray]:
         r"""The update from data, as a network would run the rule: no teacher weights, no closed forms.
 
         The network runs on each sequence and the error :math:`e_T = y_T - y^*_T` is read at its end. A backward pass
@@ -305,7 +316,7 @@ class Rule(ABC):
 
     # Modes
 
-    def mode_update(self, mode, target):
+    def mode_update(self, mode: Mode, target: Mode) -> Mode:
         r"""The update of aligned networks, mode by mode, at an infinite horizon.
 
         With feedback f and decay :math:`\mu`, the F and G of one unit, and the sums
@@ -358,7 +369,7 @@ class Rule(ABC):
             raise ValueError("mode: expected one at which the update is within the range of floats, got one beyond it")
         return Mode(*deltas)
 
-    def check_modes(self, **modes):
+    def check_modes(self, **modes: Mode) -> tuple[int, ...]:
         """Return the common shape of the named modes and the rule; raise ValueError if there is none, or for |w| >= 1."""
         shape = broadcast_batch(**{name: as_mode(name, mode).shape for name, mode in modes.items()}, **self.mode_batches())
         for name, mode in modes.items():
@@ -376,7 +387,7 @@ class Rule(ABC):
         gaps = [*pair(a * b, w), *pair(-a_ * b_, w_)]
         return mode_sums(np.conj(f), np.conj(mu), np.conj(b), np.conj(w), gaps, self.steps)
 
-    def oscillates(self, *modes):
+    def oscillates(self, *modes: Mode) -> bool:
         """Whether any number of the modes or of the rule is complex."""
         return any(map(np.iscomplexobj, [mode.a for mode in modes] + [getattr(self, name) for name in self.arrays]))
 
@@ -390,7 +401,7 @@ class Rule(ABC):
         return F[..., 0, 0], G[..., 0, 0]
 
 
-def as_rule(value):
+def as_rule(value: object) -> Rule:
     """Return `value`; raise ValueError unless it is a rule, and not the class of one.
 
     Examples
@@ -400,10 +411,10 @@ def as_rule(value):
     ...
     ValueError: rule: expected a rule, such as BPTT(), got 'BPTT'
     """
-    return as_instance("rule", value, Rule, "a rule, such as BPTT()")
+    return as_instance("rule", value, Rule, "a rule, such as BPTT()")  # type: ignore[type-abstract]
 
 
-def _frozen(name, value):
+def _frozen(name: str, value: ArrayLike) -> np.ndarray:
     value = as_array(name, value, "", {}, complex_too=True)
     value.setflags(write=False)
     return value

@@ -1,6 +1,6 @@
 """What became of training: the record of a call, and two of them as one."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -25,10 +25,10 @@ class History(NamedTuple):
     losses: np.ndarray
     snapshots: LinearRNN | None
     diverged_at: np.ndarray
-    state: dict | None = None
+    state: dict[str, Any] | None = None
     rule: Rule | None = None
 
-    def converged_at(self, below):
+    def converged_at(self, below: float) -> np.ndarray:
         """The first recorded time at which the loss is below `below`: (...), inf where it never is.
 
         Examples
@@ -41,16 +41,16 @@ class History(NamedTuple):
         return np.where(there.any(axis=-1), self.times[there.argmax(axis=-1)], np.inf)[()]
 
 
-def piece_of(history, shape, part):
+def piece_of(history: History, shape: tuple[int, ...], part: np.ndarray) -> History:
     return history._replace(
         student=some_of(history.student, shape, part),
         losses=history.losses.reshape(-1, history.losses.shape[-1])[part],
         diverged_at=np.reshape(history.diverged_at, -1)[part],
-        rule=history.rule.for_runs(shape, part),
+        rule=history.rule and history.rule.for_runs(shape, part),
     )
 
 
-def as_resumed(history, shape):
+def as_resumed(history: object, shape: tuple[int, ...]) -> History:
     """Return a history that :func:`train` can go on from; raise ValueError for another."""
     if not isinstance(history, History):
         raise ValueError(f"resume: expected a History, got {history!r}")
@@ -63,7 +63,7 @@ def as_resumed(history, shape):
     return history
 
 
-def joined(before, after, record):
+def joined(before: History, after: History, record: int) -> History:
     """Two histories as one; the last record of the first stays if it was due."""
     keep = (before.times < before.times[-1]) | (before.times % record == 0)
     keep &= ~np.isin(before.times, after.times)

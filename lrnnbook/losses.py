@@ -21,7 +21,9 @@ def lag_weights(horizon, every_step, lags=None):
     return 1 - k / horizon if every_step else np.ones(k.size)
 
 
-def loss(student, teacher, horizon=np.inf, every_step=False, source=None):
+def loss(
+    student: LinearRNN, teacher: LinearRNN, horizon: float = np.inf, every_step: bool = False, source: LinearRNN | None = None
+) -> np.ndarray:
     r"""The loss of a student under white-noise or coloured input, at the final step or averaged over every step.
 
     .. math:: L_T = \tfrac12 \mathbb{E} \lVert y_T - y^*_T \rVert^2
@@ -77,7 +79,9 @@ def loss(student, teacher, horizon=np.inf, every_step=False, source=None):
         value, far = compute(student, teacher, batch, horizon, every_step)
         if far and np.isfinite(value).all():
             check_settled(
-                lambda *pair: [compute(*pair, batch, horizon, every_step)[0][..., None, None] ** p for p in (1, 0.5)],
+                lambda student, teacher: [
+                    compute(student, teacher, batch, horizon, every_step)[0][..., None, None] ** p for p in (1, 0.5)
+                ],
                 student,
                 teacher,
                 most=(1e-6, 1e-4),
@@ -110,7 +114,7 @@ def _loss_by_doubling(student, teacher, batch, horizon, every_step):
     return 0.5 * (root**2).sum(axis=(-2, -1)), far
 
 
-def far_from(blocks):
+def far_from(blocks: np.ndarray) -> bool:
     """Whether the blocks [X, W X, W^2 X, ...] grow far, in the mean over all: then rounding can have grown as well.
 
     Examples

@@ -1,9 +1,11 @@
 """Modes: an aligned network is a set of independent scalar networks, three numbers each."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
+from numpy.typing import ArrayLike, DTypeLike
 
 from .checks import ReadOnly, as_array, as_horizon, as_instance, broadcast_batch, check_orthonormal, check_stable, finite
 from .losses import loss
@@ -43,7 +45,11 @@ class Mode(ReadOnly):
     b: np.ndarray
     w: np.ndarray
 
-    def __post_init__(self):
+    if TYPE_CHECKING:
+
+        def __init__(self, a: ArrayLike, b: ArrayLike, w: ArrayLike) -> None: ...
+
+    def __post_init__(self) -> None:
         values = {name: as_array(name, getattr(self, name), "", {}, complex_too=True) for name in "abw"}
         dtype = np.result_type(*values.values())
         shape = broadcast_batch(**{name: value.shape for name, value in values.items()})
@@ -52,16 +58,16 @@ class Mode(ReadOnly):
             value.setflags(write=False)
             object.__setattr__(self, name, value)
 
-    def __iter__(self):
+    def __iter__(self) -> Iterator[np.ndarray]:
         return iter((self.a, self.b, self.w))
 
     @property
-    def shape(self):
+    def shape(self) -> tuple[int, ...]:
         """The common shape of a, b and w."""
         return self.a.shape
 
 
-def as_mode(name, value):
+def as_mode(name: str, value: object) -> Mode:
     """Return `value`; raise ValueError unless it is a Mode.
 
     Examples
@@ -72,7 +78,7 @@ def as_mode(name, value):
     return as_instance(name, value, Mode, "a Mode")
 
 
-def mode_loss(mode, target, horizon=np.inf):
+def mode_loss(mode: Mode, target: Mode, horizon: float = np.inf) -> np.ndarray:
     r"""The loss of one mode, :math:`\tfrac12 \sum_{k<T} (a b w^k - a^* b^* w^{*k})^2`.
 
     Of complex modes, whose response is :math:`\operatorname{Re}(a b w^k)`, it is the loss of the networks of two units that
@@ -117,7 +123,7 @@ def mode_loss(mode, target, horizon=np.inf):
         return loss(_two_units(mode), _two_units(target), horizon)
     (a, b, w), (a_, b_, w_) = mode, target
     if LONG < horizon < np.inf:
-        return loss(*(LinearRNN(*(part[..., None, None] for part in (a, w, b))) for a, b, w in (mode, target)), horizon)
+        return loss(_one_unit(mode), _one_unit(target), horizon)
     if horizon < np.inf:
         k = np.arange(horizon)
         with np.errstate(over="ignore", invalid="ignore"):
@@ -130,18 +136,23 @@ def mode_loss(mode, target, horizon=np.inf):
         return finite("horizon", 0.5 * (readout + memory))
 
 
-def _two_units(mode):
+def _one_unit(mode: Mode) -> LinearRNN:
+    """Real modes as networks, one each."""
+    return LinearRNN(*(part[..., None, None] for part in (mode.a, mode.w, mode.b)))
+
+
+def _two_units(mode: Mode) -> LinearRNN:
     """Complex modes as networks, one each."""
     return aligned_network(Mode(*(part[..., None] + 0j for part in mode)), U=np.eye(1), V=np.eye(1), P=np.eye(2))
 
 
-def _directions(name, matrix, sizes, core):
-    matrix = as_array(name, matrix, core, sizes)
+def _directions(name: str, value: ArrayLike, sizes: dict[str, int], core: str) -> np.ndarray:
+    matrix = as_array(name, value, core, sizes)
     check_orthonormal(name, matrix)
     return matrix
 
 
-def aligned_network(modes, U, V, P):
+def aligned_network(modes: Mode, U: ArrayLike, V: ArrayLike, P: ArrayLike) -> LinearRNN:
     r"""Build the network :math:`A = U \bar A P^\top,\; W = P \bar W P^\top,\; B = P \bar B V^\top`.
 
     The bars are diagonal matrices of the modes. Mode i uses column i of each of the three; further columns are left
@@ -209,7 +220,7 @@ def aligned_network(modes, U, V, P):
     )
 
 
-def read_modes(net, U, V, dtype=float):
+def read_modes(net: LinearRNN, U: ArrayLike, V: ArrayLike, dtype: DTypeLike = float) -> Mode:
     r"""Read three numbers a mode off any network, aligned or not.
 
     With :math:`u_i, v_i` column i of U and V, the hidden direction of mode i is where its input arrives,
@@ -277,7 +288,7 @@ class Alignment(NamedTuple):
     feedback: np.ndarray | None
 
 
-def alignment(net, U, V, R=None):
+def alignment(net: LinearRNN, U: ArrayLike, V: ArrayLike, R: ArrayLike | None = None) -> Alignment:
     r"""How close each mode is to being aligned, as three signed cosines.
 
     With :math:`p_i = B v_i / \lVert B v_i \rVert` the direction in which the input of mode i arrives,
@@ -336,16 +347,19 @@ def alignment(net, U, V, R=None):
     )
 
 
-def _hidden_directions(net, U, V, R=None):
+def _hidden_directions(
+    net: LinearRNN, U: ArrayLike, V: ArrayLike, R: np.ndarray | None = None
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     sizes = {"o": net.o, "m": net.m}
     U = _directions("U", U, sizes, "o k")
     V = _directions("V", V, sizes, "m k")
     parts = {"net": net.batch_shape, "U": U.shape[:-2], "V": V.shape[:-2]}
     batch = broadcast_batch(**parts, **({} if R is None else {"R": R.shape[:-2]}))
-    return tuple(np.broadcast_to(columns, batch + columns.shape[-2:]) for columns in (U, V, _images(net.B, V)))
+    U, V, P = (np.broadcast_to(columns, batch + columns.shape[-2:]) for columns in (U, V, _images(net.B, V)))
+    return U, V, P
 
 
-def _images(matrix, columns):
+def _images(matrix: np.ndarray, columns: np.ndarray) -> np.ndarray:
     """Where a matrix takes unit columns, at length 1; at length 0 what is zero to the rounding of the matrix."""
     largest = np.abs(matrix).max(axis=(-2, -1), keepdims=True)
     # Divided by the largest entry first, so that no square leaves the range of floats.
@@ -354,5 +368,5 @@ def _images(matrix, columns):
     return np.divide(images, length, out=np.zeros_like(images), where=length > 1e-12)
 
 
-def _cosine(x, y):
+def _cosine(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     return np.clip((x * y).sum(axis=-2), -1, 1)

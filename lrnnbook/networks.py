@@ -1,8 +1,10 @@
 """Linear recurrent networks: what they are and what they compute."""
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from .checks import ReadOnly, as_array, as_count, as_instance, broadcast_batch, largest, most
 from .powers import jitter, krylov, squares, too_non_normal
@@ -42,8 +44,12 @@ class LinearRNN(ReadOnly):
     W: np.ndarray
     B: np.ndarray
 
-    def __post_init__(self):
-        sizes = {}
+    if TYPE_CHECKING:
+
+        def __init__(self, A: ArrayLike, W: ArrayLike, B: ArrayLike) -> None: ...
+
+    def __post_init__(self) -> None:
+        sizes: dict[str, int] = {}
         for name, core in (("A", "o n"), ("W", "n n"), ("B", "n m")):
             weights = as_array(name, getattr(self, name), core, sizes)
             weights.setflags(write=False)
@@ -51,7 +57,7 @@ class LinearRNN(ReadOnly):
         self.batch_shape  # raises where the batch axes do not fit
 
     @classmethod
-    def unchecked(cls, A, W, B):
+    def unchecked(cls, A: np.ndarray, W: np.ndarray, B: np.ndarray) -> "LinearRNN":
         """A network of weights that are known to fit, complex ones among them, neither checked nor copied.
 
         Examples
@@ -64,31 +70,31 @@ class LinearRNN(ReadOnly):
             object.__setattr__(net, name, weights)
         return net
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         batch = f", batch={self.batch_shape}" if self.batch_shape else ""
         return f"LinearRNN(o={self.o}, n={self.n}, m={self.m}{batch})"
 
     @property
-    def o(self):
+    def o(self) -> int:
         """Number of outputs."""
         return self.A.shape[-2]
 
     @property
-    def n(self):
+    def n(self) -> int:
         """Number of hidden units."""
         return self.A.shape[-1]
 
     @property
-    def m(self):
+    def m(self) -> int:
         """Number of inputs."""
         return self.B.shape[-1]
 
     @property
-    def batch_shape(self):
+    def batch_shape(self) -> tuple[int, ...]:
         """The common shape of the leading axes; ``()`` for a single network."""
         return broadcast_batch(A=self.A.shape[:-2], W=self.W.shape[:-2], B=self.B.shape[:-2])
 
-    def spectral_radius(self):
+    def spectral_radius(self) -> np.ndarray:
         r"""The largest modulus of an eigenvalue of :math:`W`, shape (...).
 
         It is worth what eigenvalues in floats are: exact for a :math:`W` whose last bits are other ones. Those of a strongly
@@ -103,7 +109,7 @@ class LinearRNN(ReadOnly):
         radius = np.abs(np.linalg.eigvals(self.W)).max(axis=-1)
         return np.broadcast_to(radius, self.batch_shape)[()]
 
-    def impulse_response(self, lags):
+    def impulse_response(self, lags: int) -> np.ndarray:
         r"""The output k + 1 steps after a unit pulse, :math:`K_k = A W^k B` for k = 0 .. lags - 1.
 
         Parameters
@@ -141,7 +147,7 @@ class LinearRNN(ReadOnly):
         with np.errstate(over="ignore", invalid="ignore"):
             return self.A[..., None, :, :] @ krylov(self.W, self.B, lags)
 
-    def transfer(self, z):
+    def transfer(self, z: ArrayLike) -> np.ndarray:
         r"""The transfer function :math:`\sum_k A W^k B z^k = A (I - z W)^{-1} B`.
 
         Parameters
@@ -200,7 +206,7 @@ class LinearRNN(ReadOnly):
             ) from None
 
 
-def as_network(name, value):
+def as_network(name: str, value: object) -> LinearRNN:
     """Return `value`; raise ValueError unless it is a LinearRNN.
 
     Examples
@@ -211,7 +217,9 @@ def as_network(name, value):
     return as_instance(name, value, LinearRNN, "a LinearRNN")
 
 
-def check_pair(student, teacher, source=None, **batches):
+def check_pair(
+    student: LinearRNN, teacher: LinearRNN, source: LinearRNN | None = None, **batches: tuple[int, ...]
+) -> tuple[int, ...]:
     """Return the common batch shape of student, teacher, source and what else is named; raise ValueError if o or m differ.
 
     Examples
@@ -234,7 +242,7 @@ def check_pair(student, teacher, source=None, **batches):
     return broadcast_batch(student=student.batch_shape, teacher=teacher.batch_shape, **batches)
 
 
-def leaky_network(A, J, K, tau_m):
+def leaky_network(A: ArrayLike, J: ArrayLike, K: ArrayLike, tau_m: ArrayLike) -> LinearRNN:
     r"""A leaky network :math:`h_{t+1} = (1 - 1/\tau_m) h_t + (J h_t + K x_t)/\tau_m` as a :class:`LinearRNN`.
 
     .. math:: W = \left(1 - \frac{1}{\tau_m}\right) I + \frac{J}{\tau_m}, \qquad B = \frac{K}{\tau_m}
@@ -266,7 +274,7 @@ def leaky_network(A, J, K, tau_m):
     >>> leaky_network(A=[[1.0]], J=[[0.5]], K=[[2.0]], tau_m=4.0).W
     array([[0.875]])
     """
-    sizes = {}
+    sizes: dict[str, int] = {}
     A, J, K = as_array("A", A, "o n", sizes), as_array("J", J, "n n", sizes), as_array("K", K, "n m", sizes)
     tau_m = as_array("tau_m", tau_m, "", {})
     if not np.all(tau_m >= 1):
@@ -276,7 +284,9 @@ def leaky_network(A, J, K, tau_m):
     return LinearRNN(A, (1 - share) * np.eye(A.shape[-1]) + share * J, share * K)
 
 
-def random_network(rng, n, o=1, m=1, radius=0.9, batch=()):
+def random_network(
+    rng: np.random.Generator, n: int, o: int = 1, m: int = 1, radius: float = 0.9, batch: int | tuple[int, ...] = ()
+) -> LinearRNN:
     r"""A network, or a batch of them, of Gaussian weights, with W scaled to a given spectral radius.
 
     The entries of A have variance 1/n, those of B variance 1.
@@ -308,15 +318,15 @@ def random_network(rng, n, o=1, m=1, radius=0.9, batch=()):
     """
     as_instance("rng", rng, np.random.Generator, "a numpy.random.Generator")
     n, o, m = as_count("n", n), as_count("o", o), as_count("m", m)
-    radius = as_array("radius", radius, "", {})
-    if radius.ndim or radius < 0:
-        raise ValueError(f"radius: expected one number of at least 0, got {radius}")
-    batch = (batch,) if np.ndim(batch) == 0 else tuple(batch)
-    A, W, B = (rng.standard_normal(batch + shape) for shape in ((o, n), (n, n), (n, m)))
-    return LinearRNN(A / np.sqrt(n), W * (radius / np.abs(np.linalg.eigvals(W)).max(axis=-1))[..., None, None], B)
+    rho = as_array("radius", radius, "", {})
+    if rho.ndim or rho < 0:
+        raise ValueError(f"radius: expected one number of at least 0, got {rho}")
+    axes: Any = (batch,) if np.ndim(batch) == 0 else batch
+    A, W, B = (rng.standard_normal((*axes, *shape)) for shape in ((o, n), (n, n), (n, m)))
+    return LinearRNN(A / np.sqrt(n), W * (rho / np.abs(np.linalg.eigvals(W)).max(axis=-1))[..., None, None], B)
 
 
-def simulate(net, inputs):
+def simulate(net: LinearRNN, inputs: ArrayLike) -> np.ndarray:
     r"""Run a network on given inputs: :math:`h_{t+1} = W h_t + B x_t`, :math:`y_{t+1} = A h_{t+1}`, :math:`h_0 = 0`.
 
     Parameters

@@ -6,6 +6,7 @@ vector that is multiplied by the matrix once a lag is what slightly other weight
 """
 
 from math import prod
+from typing import Any
 
 import numpy as np
 
@@ -18,7 +19,7 @@ MOST_DOUBLINGS, MOST_STRIDES = 40, 10_000
 LONG, MOST_LAGS = 1000, 20_000  # lags that a finite sum takes one by one, more are doubled; and where these would not do
 
 
-def krylov(W, X, count):
+def krylov(W: np.ndarray, X: np.ndarray, count: int) -> np.ndarray:
     r"""Stack :math:`X, WX, W^2X, \dots, W^{count-1}X`.
 
     Parameters
@@ -75,7 +76,7 @@ def strides(*powers):
     >>> [times for _, times in strides([F, F_2])], [times for _, times in strides([F, F, F_2])]
     ([2, 2], [3, 2])
     """
-    steps = []
+    steps: list[list[Any]] = []
     for at_once in zip(*powers):
         if steps and same(at_once[0], steps[-1][0]):
             steps[-1][-1] += 1
@@ -105,7 +106,8 @@ def each(function, *powers):
     >>> first is again
     True
     """
-    out, before = [], None
+    out: list[Any] = []
+    before = None
     for at_once in zip(*powers):
         out.append(out[-1] if out and same(at_once[0], before) else function(*at_once))
         before = at_once[0]
@@ -147,7 +149,9 @@ def grown(powers):
     return len(powers) > 1 and same(powers[0], powers[1])
 
 
-def squares(tolerance=np.sqrt(np.finfo(float).eps), lags=np.inf, **matrices):
+def squares(
+    tolerance: float = np.sqrt(np.finfo(float).eps), lags: float = np.inf, **matrices: np.ndarray
+) -> list[list[np.ndarray]]:
     r"""The powers :math:`W, W^2, W^4, W^8, \dots` of each matrix, as many as a sum over all lags needs.
 
     The lists end where the next powers together are sure to have a norm below `tolerance`. Since
@@ -188,7 +192,8 @@ def squares(tolerance=np.sqrt(np.finfo(float).eps), lags=np.inf, **matrices):
     >>> [round(float(power[0, 0]), 8) for power in powers]
     [0.1, 0.01, 0.0001]
     """
-    powers, latest, stride = [[] for _ in matrices], list(matrices.values()), None
+    powers: list[list[np.ndarray]] = [[] for _ in matrices]
+    latest, stride = list(matrices.values()), None
     n, unit = max(W.shape[-1] for W in latest), np.sqrt(min(W.shape[-1] for W in latest))
     done, by, doublings, small, grew, peak = 1, 1, 0, True, False, 0.0  # lags that the sums hold, and those of the stride
     with np.errstate(over="ignore", invalid="ignore"):
@@ -215,18 +220,18 @@ def squares(tolerance=np.sqrt(np.finfo(float).eps), lags=np.inf, **matrices):
     radii = {name: np.abs(np.linalg.eigvals(W)).max() for name, W in matrices.items()}
     for name, radius in radii.items():
         check_stable(name, radius)
-    name = max(radii, key=radii.get)
+    name = max(radii, key=lambda name: radii[name])
     if radii[name] > 1 - 1e-9:
         raise ValueError(
             f"{name}: an infinite horizon needs a spectral radius below 1, got 1 - {1 - radii[name]:.2g}, which is too close "
             "to 1 for the powers to die out before rounding"
         )
     size = {name: np.nan_to_num(np.abs(power).max(), nan=np.inf) for name, power in zip(matrices, latest)}
-    name = max(size, key=size.get)
+    name = max(size, key=lambda name: size[name])
     raise too_non_normal(name, f"powers that grow to a norm of {peak:.2g} and more at a spectral radius of {radii[name]:.6g}")
 
 
-def too_non_normal(name, got):
+def too_non_normal(name: str, got: str) -> ValueError:
     """The error that a matrix gets whose answer rounding decides.
 
     Examples

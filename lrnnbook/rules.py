@@ -1,11 +1,14 @@
 r"""The learning rules: each is the one thing in which it differs, the two matrices of :math:`M_l^\top = G^l F`."""
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from .checks import as_count
 from .forms import Rule
+from .networks import LinearRNN
 from .stein import gramians
 from .updates import Update
 
@@ -32,7 +35,7 @@ class BPTT(Rule):
     (0.0, 0.0)
     """
 
-    def sent(self, net):
+    def sent(self, net: LinearRNN) -> tuple[np.ndarray, np.ndarray]:
         return net.A.mT, net.W.mT
 
     def _sent_in_total(self, sent, student, teacher, powers, powers_):
@@ -79,11 +82,11 @@ class TruncatedBPTT(Rule):
 
     steps: int = 1
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         super().__post_init__()
         object.__setattr__(self, "steps", as_count("steps", self.steps))
 
-    def sent(self, net):
+    def sent(self, net: LinearRNN) -> tuple[np.ndarray, np.ndarray]:
         return net.A.mT, net.W.mT
 
 
@@ -133,12 +136,16 @@ class RFLO(Rule):
     decay: np.ndarray
     arrays = {"R": "o n", "decay": ""}
 
-    def __post_init__(self):
+    if TYPE_CHECKING:
+
+        def __init__(self, R: ArrayLike, decay: ArrayLike) -> None: ...
+
+    def __post_init__(self) -> None:
         super().__post_init__()
         if not np.all(np.abs(self.decay) < 1):
             raise ValueError(f"decay: expected numbers between -1 and 1, ends excluded, got {self.decay}")
 
-    def sent(self, net):
+    def sent(self, net: LinearRNN) -> tuple[np.ndarray, np.ndarray]:
         return self.R.mT, self.decay[..., None, None] * np.eye(net.n)
 
     def _sent_in_total(self, sent, student, teacher, powers, powers_):
@@ -210,7 +217,11 @@ class EProp(Rule):
     R: np.ndarray
     arrays = {"R": "o n"}
 
-    def sent(self, net):
+    if TYPE_CHECKING:
+
+        def __init__(self, R: ArrayLike) -> None: ...
+
+    def sent(self, net: LinearRNN) -> tuple[np.ndarray, np.ndarray]:
         return self.R.mT, net.W * np.eye(net.n)
 
 
@@ -255,21 +266,34 @@ class KolenPollack(RFLO):
     weight_decay: np.ndarray
     arrays = RFLO.arrays | {"weight_decay": ""}
 
-    def __post_init__(self):
+    if TYPE_CHECKING:
+
+        def __init__(self, R: ArrayLike, decay: ArrayLike, weight_decay: ArrayLike) -> None: ...
+
+    def __post_init__(self) -> None:
         super().__post_init__()
         if np.any(self.weight_decay < 0):
             raise ValueError(f"weight_decay: expected numbers of at least 0, got {self.weight_decay}")
 
-    def update(self, student, teacher, horizon=np.inf, every_step=False, source=None):
+    def update(
+        self,
+        student: LinearRNN,
+        teacher: LinearRNN,
+        horizon: float = np.inf,
+        every_step: bool = False,
+        source: LinearRNN | None = None,
+    ) -> Update[np.ndarray]:
         return self._decayed(student, super().update(student, teacher, horizon, every_step, source))
 
-    def sampled_update(self, student, inputs, targets, every_step=False):
+    def sampled_update(
+        self, student: LinearRNN, inputs: ArrayLike, targets: ArrayLike, every_step: bool = False
+    ) -> Update[np.ndarray]:
         return self._decayed(student, super().sampled_update(student, inputs, targets, every_step))
 
     def _decayed(self, student, update):
         return update._replace(A=update.A + self.weight_decay[..., None, None] * student.A)
 
-    def next(self, net, update, rate):
+    def next(self, net: LinearRNN, update: Update[np.ndarray], rate: Update[np.ndarray | float]) -> "KolenPollack":
         shrink = self.weight_decay[..., None, None] * (self.R - net.A)
         return self._with(R=self.R - rate.A * (update.A + shrink))
 

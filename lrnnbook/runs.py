@@ -1,8 +1,11 @@
 """Training runs on one axis: what moves, which runs are live, and when the others diverged."""
 
+from collections.abc import Callable
 from math import prod
+from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from .checks import some
 from .forms import Rule
@@ -12,20 +15,21 @@ from .networks import LinearRNN
 class Runs:
     """The last state of every run that is known to be valid: A, W and B, and what the rule brings if that learns as well."""
 
-    def __init__(self, rule, student, shape, start=None):
+    def __init__(self, rule: Rule, student: LinearRNN, shape: tuple[int, ...]) -> None:
         self.rule, self.shape, self.learns = rule, shape, type(rule).next is not Rule.next
         parts = [(weight, 2) for weight in (student.A, student.W, student.B)]
         if self.learns:
             parts += [(getattr(rule, name), len(axes.split())) for name, axes in rule.arrays.items()]
-        self.state = []
+        self.state: list[np.ndarray] = []
         for array, core in parts:
             ends = array.shape[array.ndim - core :]
             self.state.append(np.broadcast_to(array, shape + ends).reshape(prod(shape), *ends).copy())
         self.live = np.arange(prod(shape))
         self.diverged_at, self.losses = np.full(self.live.size, np.inf), np.full(self.live.size, np.nan)
-        self.at, self.rule_at = None, None
+        self.at: np.ndarray | None = None
+        self.rule_at = rule
 
-    def part(self, state, live):
+    def part(self, state: list[np.ndarray], live: np.ndarray) -> tuple[Rule, LinearRNN]:
         """The rule and the networks of some of the runs, in a state that may be no longer valid: then ValueError."""
         if live is not self.at:
             self.at, self.rule_at = live, self.rule.for_runs(self.shape, live)
@@ -36,7 +40,9 @@ class Runs:
             rule = rule._with(**dict(zip(rule.arrays, state[3:])))
         return rule, LinearRNN.unchecked(*state[:3])
 
-    def attempt(self, function, state, live):
+    def attempt(
+        self, function: Callable[..., Any], state: list[np.ndarray], live: np.ndarray
+    ) -> tuple[np.ndarray, Any]:
         """Call ``function(rule, net, live)`` on the runs on which it raises no ValueError: a mask of these, and what it returns.
 
         A run on which it does is found by halving.
@@ -52,7 +58,9 @@ class Runs:
         live = live[good]
         return good, function(*self.part([part[good] for part in state], live), live) if live.size else None
 
-    def advance(self, look, loss, state, k):
+    def advance(
+        self, look: Callable[..., Any], loss: Callable[..., np.ndarray], state: list[np.ndarray], k: int
+    ) -> Any:
         """Keep the state after k steps where `look` can be had of it, freeze the other runs, and return what it saw."""
         if not self.live.size:
             return None
@@ -66,30 +74,30 @@ class Runs:
             valid[self.live] = part
         return seen
 
-    def all_losses(self, latest):
+    def all_losses(self, latest: ArrayLike) -> np.ndarray:
         """The losses of all runs, of which `latest` are those of the live ones."""
         self.losses[self.live] = latest
         return self.losses.copy()
 
-    def last(self):
+    def last(self) -> tuple[LinearRNN, Rule]:
         """All runs as one batch, each at its last valid state: the network and the rule."""
         batched = [part.reshape(self.shape + part.shape[1:]) for part in self.state]
         rule = self.rule._with(**dict(zip(self.rule.arrays, batched[3:]))) if self.learns else self.rule
         return LinearRNN(*batched[:3]), rule
 
 
-def pack(state):
+def pack(state: list[np.ndarray]) -> np.ndarray:
     """(runs, ...) of each part -> (numbers, runs)."""
     return np.concatenate([part.reshape(len(part), prod(part.shape[1:])) for part in state], axis=1).T
 
 
-def unpack(y, like):
+def unpack(y: np.ndarray, like: list[np.ndarray]) -> list[np.ndarray]:
     """The other way: parts of the shapes of those they are to be like, but for the number of runs."""
     parts = np.split(y.T, np.cumsum([prod(part.shape[1:]) for part in like])[:-1], axis=1)
     return [part.reshape(len(part), *of.shape[1:]) for part, of in zip(parts, like)]
 
 
-def some_of(net, shape, part):
+def some_of(net: LinearRNN, shape: tuple[int, ...], part: np.ndarray) -> LinearRNN:
     """The networks of some of the runs, with an axis of runs."""
     weights = (np.broadcast_to(weight, shape + weight.shape[-2:]) for weight in (net.A, net.W, net.B))
     return LinearRNN(*(some(weight, shape, part, core=2) for weight in weights))

@@ -1,11 +1,12 @@
 """The change of weights: how many directions it has, counted and weighed."""
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from .checks import as_array, as_fraction, broadcast_batch
 
 
-def change_rank(before, after, rtol=1e-10):
+def change_rank(before: ArrayLike, after: ArrayLike, rtol: float = 1e-10) -> np.ndarray:
     r"""The numerical rank of a change of weights, :math:`W_K - W_0`.
 
     It counts the singular values above `rtol` times the largest. What rounding alone can leave in a difference of such
@@ -34,7 +35,7 @@ def change_rank(before, after, rtol=1e-10):
     >>> int(change_rank(before, before + np.outer([1.0, 2.0, 3.0], [1.0, 0.0, 1.0])))
     1
     """
-    sizes = {}
+    sizes: dict[str, int] = {}
     before, after = as_array("before", before, "p q", sizes), as_array("after", after, "p q", sizes)
     broadcast_batch(before=before.shape[:-2], after=after.shape[:-2])
     rtol = as_fraction("rtol", rtol)
@@ -45,7 +46,7 @@ def change_rank(before, after, rtol=1e-10):
     return (values > np.maximum(rtol * values[..., :1], rounding)).sum(axis=-1)
 
 
-def effective_rank(matrix):
+def effective_rank(matrix: ArrayLike) -> np.ndarray:
     r"""The effective rank: how many singular values a matrix has, each counted by its share.
 
     .. math:: \exp\Big(-\sum_i p_i \log p_i\Big), \qquad p_i = \frac{\sigma_i}{\sum_j \sigma_j}

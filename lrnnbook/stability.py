@@ -1,14 +1,15 @@
 """Where learning stops and how it arrives: the optimal manifold, the Jacobian of the flow, and its rates."""
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from .checks import as_array, broadcast_batch
-from .forms import as_rule
+from .forms import Rule, as_rule
 from .mode_sums import geometric, geometric_slope, mode_sums, pair
 from .modes import Mode, as_mode
 
 
-def optimal_mode(s, target):
+def optimal_mode(s: ArrayLike, target: Mode) -> Mode:
     r"""The point :math:`(a, b, w) = (s, a^* b^*/s, w^*)` of the optimal manifold.
 
     Parameters
@@ -43,7 +44,7 @@ def optimal_mode(s, target):
     return Mode(a=s, b=b, w=target.w)
 
 
-def jacobian(rule, mode, target):
+def jacobian(rule: Rule, mode: Mode, target: Mode) -> np.ndarray:
     r"""The Jacobian of the flow :math:`\frac{d}{dt}(a, b, w) = -\Delta(a, b, w)`.
 
     The velocity is analytic, so that with a tiny :math:`\epsilon` its derivative along a unit vector e is
@@ -125,7 +126,7 @@ def slopes(function, at, i, steps):
     return [(value / steps).mean(axis=0) for value in values]
 
 
-def decay_rates(rule, s, target):
+def decay_rates(rule: Rule, s: ArrayLike, target: Mode) -> np.ndarray:
     r"""The two eigenvalues of the flow across the optimal manifold, at :math:`(s, a^*b^*/s, w^*)`.
 
     The third eigenvalue is 0, along the manifold. In the coordinates :math:`(ab, w)`, which do not change along it,
@@ -168,12 +169,13 @@ def decay_rates(rule, s, target):
     """
     mode = optimal_mode(s, target)
     as_rule(rule).check_modes(target=target, mode=mode)
-    f, mu = rule.mode_sent(mode.a, mode.w, mode.b)
+    a, b, w = mode
+    f, mu = rule.mode_sent(a, w, b)
     with np.errstate(over="ignore", invalid="ignore"):
         if rule.oscillates(mode):
-            rates = np.linalg.eigvals(_across(f, mu, *mode, rule.steps))
+            rates = np.linalg.eigvals(_across(f, mu, a, b, w, rule.steps))
         else:
-            rates = _pair_of_rates(f, mu, *mode, rule.steps)
+            rates = _pair_of_rates(f, mu, a, b, w, rule.steps)
     if not np.isfinite(rates).all():
         raise ValueError("s: expected numbers at which the rates are within the range of floats, got one beyond it")
     order = np.lexsort((-rates.imag, -rates.real), axis=-1)

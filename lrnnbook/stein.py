@@ -1,5 +1,7 @@
 """Sums over all lags by doubling: each step squares the matrix and doubles the number of lags."""
 
+from typing import Any
+
 import numpy as np
 
 from .powers import grown, krylov, reach, squares, strides  # noqa: F401 (examples and tests start from squares)
@@ -79,7 +81,8 @@ def gramian_factor_partial(F, C, lags, fading=False):
         (S, V, a), (S_b, V_b, b) = first, later
         return stack(S, S_b @ F_a), stack(V, np.sqrt(b) * S, V_b @ F_a) if fading else S, a + b
 
-    all_, left, some = (C, C, 1), lags, None
+    all_, left = (C, C, 1), lags
+    some: Any = None
     for F_a, times in strides(F):
         left, digit = divmod(left, times)
         for _ in range(digit):

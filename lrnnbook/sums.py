@@ -76,7 +76,9 @@ def _finite(rule, sent, student, teacher, T, every_step, lags=None, check=True):
     update = Update(A=sum_of_products(D, h.mT), W=dW, B=sum_of_products(M, error_x))
     if check and (far_from(h) or far_from(h_) or far_from(M)):
         if all(np.isfinite(delta).all() for delta in update):
-            check_settled(lambda *pair: _finite(rule, sent, *pair, T, every_step, N, check=False), student, teacher)
+            check_settled(
+                lambda student, teacher: _finite(rule, sent, student, teacher, T, every_step, N, False), student, teacher
+            )
     return update
 
 

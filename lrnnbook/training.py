@@ -1,40 +1,44 @@
 """Training whole networks step by step: one student or many at once."""
 
 import copy
+from collections.abc import Iterator
+from concurrent.futures import Executor
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from .checks import as_count, as_horizon, broadcast_batch
-from .descent import as_descent
-from .forms import as_rule
+from .descent import Optimiser, as_descent
+from .forms import Rule, as_rule
 from .history import History, as_resumed, joined
 from .networks import LinearRNN, as_network
 from .progress import bar_of
 from .runs import Runs
 from .sharing import share_out
 from .tasks import as_task
+from .updates import Update
 
 
 def train(
-    rule,
-    student,
-    teacher,
-    learning_rate=None,
-    steps=None,
+    rule: Rule,
+    student: LinearRNN,
+    teacher: LinearRNN | tuple[ArrayLike, ArrayLike] | Iterator[tuple[ArrayLike, ArrayLike]],
+    learning_rate: ArrayLike | Update[ArrayLike] | None = None,
+    steps: int | None = None,
     *,
-    optimiser=None,
-    horizon=np.inf,
-    every_step=False,
-    source=None,
-    batch_size=None,
-    seed=None,
-    shared_inputs=False,
-    record=None,
-    snapshots=(),
-    progress=False,
-    resume=None,
-    executor=None,
-):
+    optimiser: Optimiser | None = None,
+    horizon: float = np.inf,
+    every_step: bool = False,
+    source: LinearRNN | None = None,
+    batch_size: int | None = None,
+    seed: int | np.random.Generator | None = None,
+    shared_inputs: bool = False,
+    record: int | None = None,
+    snapshots: ArrayLike = (),
+    progress: bool = False,
+    resume: History | None = None,
+    executor: Executor | None = None,
+) -> History:
     r"""Train a student, or a batch of them, by a rule: :math:`\theta \leftarrow \theta - \eta\, \Delta\theta`.
 
     A run diverges when its weights no longer have a finite loss and update; at an infinite horizon this is where the
@@ -165,11 +169,16 @@ def _train(rule, student, task, descent, shape, plan, before=None, progress=Fals
                     if runs.learns:
                         state += _learned(runs, update, descent.of(shape, runs.live))
             bar.update(k < last)
-    snapshots = LinearRNN(*map(np.stack, zip(*((net.A, net.W, net.B) for net in kept)))) if kept else None
-    losses = np.stack(losses, axis=-1).reshape(*shape, len(times))
     student, rule = runs.last()
-    state = copy.deepcopy({"generator": task.rng, "optimiser": descent.state})
-    return History(student, times, losses, snapshots, runs.diverged_at.reshape(shape)[()], state, rule)
+    return History(
+        student=student,
+        times=times,
+        losses=np.stack(losses, axis=-1).reshape(*shape, len(times)),
+        snapshots=LinearRNN(*map(np.stack, zip(*((net.A, net.W, net.B) for net in kept)))) if kept else None,
+        diverged_at=runs.diverged_at.reshape(shape)[()],
+        state=copy.deepcopy({"generator": task.rng, "optimiser": descent.state}),
+        rule=rule,
+    )
 
 
 def _learned(runs, update, rates):

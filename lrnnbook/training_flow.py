@@ -1,10 +1,11 @@
 """Training whole networks along the flow: one student or many, each at its own pace."""
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from .adaptive import check_times, follow
 from .checks import as_horizon
-from .forms import as_rule
+from .forms import Rule, as_rule
 from .history import History
 from .losses import loss
 from .networks import LinearRNN, as_network, check_pair
@@ -15,8 +16,18 @@ from .updates import Update
 
 
 def train_flow(
-    rule, student, teacher, times, *, horizon=np.inf, every_step=False, source=None, rtol=1e-6, atol=1e-9, progress=False
-):
+    rule: Rule,
+    student: LinearRNN,
+    teacher: LinearRNN,
+    times: ArrayLike,
+    *,
+    horizon: float = np.inf,
+    every_step: bool = False,
+    source: LinearRNN | None = None,
+    rtol: float = 1e-6,
+    atol: float = 1e-9,
+    progress: bool = False,
+) -> History:
     r"""Follow the gradient flow, or a rule's: :math:`\frac{d}{dt}(A, W, B) = -\Delta(A, W, B)`.
 
     It is :func:`lrnnbook.train` with a vanishing learning rate. Each run takes its own steps of the explicit Runge-Kutta

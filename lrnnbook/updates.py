@@ -1,19 +1,21 @@
 """What a rule subtracts from the weights."""
 
-from typing import NamedTuple
+from typing import Any, Generic, NamedTuple, TypeVar
 
 import numpy as np
 
+Part = TypeVar("Part", covariant=True)
 
-class Update(NamedTuple):
+
+class Update(NamedTuple, Generic[Part]):
     r"""What a rule subtracts, times the learning rate, from the weights of the same name; of the weights' shapes."""
 
-    A: np.ndarray
-    W: np.ndarray
-    B: np.ndarray
+    A: Part
+    W: Part
+    B: Part
 
 
-def filled(update, student, batch):
+def filled(update: Update[np.ndarray], student: Any, batch: tuple[int, ...]) -> Update[np.ndarray]:
     """Repeat the deltas along the batch axes that they do not depend on."""
     shapes = (batch + weights.shape[-2:] for weights in (student.A, student.W, student.B))
     return Update(*(

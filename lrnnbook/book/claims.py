@@ -4,12 +4,20 @@ import math
 import re
 import sys
 from numbers import Integral
+from typing import Any, SupportsFloat
 
 MIME = "application/vnd.lrnnbook.claim+json"
 FORMULA = re.compile(r"\$([^$]+)\$")
 
 
-def claim(number, what, measured, at_most=None, at_least=None, because=None):
+def claim(
+    number: int,
+    what: str,
+    measured: SupportsFloat,
+    at_most: SupportsFloat | None = None,
+    at_least: SupportsFloat | None = None,
+    because: str | None = None,
+) -> None:
     """Hold a measured number against its bound, and show that it keeps it.
 
     In a notebook the line that it shows carries the numbers along, for the book's pages and its map. The line itself
@@ -61,7 +69,7 @@ def claim(number, what, measured, at_most=None, at_least=None, because=None):
         print(line(entry))
 
 
-def as_finite(name, value):
+def as_finite(name: str, value: SupportsFloat) -> float:
     try:
         finite = float(value)
     except (TypeError, ValueError):
@@ -71,7 +79,7 @@ def as_finite(name, value):
     return finite
 
 
-def line(entry):
+def line(entry: dict[str, Any]) -> str:
     """What is said of a claim that holds, without the measured number.
 
     >>> line({"number": 1, "what": "error", "measured": 2e-16, "at_most": 1e-12})
@@ -81,7 +89,7 @@ def line(entry):
     return f"Claim {entry['number']} holds: {entry['what']}, {' and '.join(bounds)}."
 
 
-def as_markdown(text):
+def as_markdown(text: str) -> str:
     """The text as Markdown in which formulas stay formulas and everything else appears as it is.
 
     >>> print(as_markdown("share of |r a*b*| over $c^*$"))

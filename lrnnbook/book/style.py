@@ -1,21 +1,22 @@
 """The book's figure style, and the one colour, line and marker that each rule has everywhere."""
 
 import sys
+from typing import Any
 
 import matplotlib as mpl
 
 # Okabe and Ito's colours, told apart by colour-blind readers; the dashes tell them apart in grey.
-STYLES = {
+STYLES: dict[str, dict[str, Any]] = {
     "BPTT": {"color": "#0072B2", "linestyle": "-", "marker": "o"},
     "one-step tBPTT": {"color": "#E69F00", "linestyle": "--", "marker": "s"},
     "e-prop": {"color": "#009E73", "linestyle": "-.", "marker": "^"},
     "RFLO": {"color": "#D55E00", "linestyle": (0, (4, 1, 1, 1, 1, 1)), "marker": "D"},
 }
 
-TARGET = {"color": "#444444", "linestyle": ":"}
+TARGET: dict[str, Any] = {"color": "#444444", "linestyle": ":"}
 
 
-def use_style():
+def use_style() -> None:
     """Set matplotlib up as the book's figures are: vector lines, legible on a phone, opaque white.
 
     Examples
