@@ -376,12 +376,16 @@ class Rule(ABC):
             check_stable(name, np.abs(mode.w))
         return shape
 
-    def mode_deltas(self, a, b, w, a_, b_, w_):
+    def mode_deltas(
+        self, a: np.ndarray, b: np.ndarray, w: np.ndarray, a_: np.ndarray, b_: np.ndarray, w_: np.ndarray
+    ) -> tuple[np.ndarray, ...]:
         """:meth:`mode_update` on bare arrays, unchecked; analytic in all of them."""
         f, mu = self.mode_sent(a, w, b)
         return mode_sums(f, mu, b, w, [(a * b, w), (-a_ * b_, w_)], self.steps)
 
-    def oscillating_deltas(self, a, b, w, a_, b_, w_):
+    def oscillating_deltas(
+        self, a: np.ndarray, b: np.ndarray, w: np.ndarray, a_: np.ndarray, b_: np.ndarray, w_: np.ndarray
+    ) -> tuple[np.ndarray, ...]:
         """The same of complex modes, whose gaps are real parts."""
         f, mu = self.mode_sent(a, w, b)
         gaps = [*pair(a * b, w), *pair(-a_ * b_, w_)]
@@ -391,7 +395,7 @@ class Rule(ABC):
         """Whether any number of the modes or of the rule is complex."""
         return any(map(np.iscomplexobj, [mode.a for mode in modes] + [getattr(self, name) for name in self.arrays]))
 
-    def mode_sent(self, a, w, b=0.0):
+    def mode_sent(self, a: ArrayLike, w: ArrayLike, b: ArrayLike = 0.0) -> tuple[np.ndarray, np.ndarray]:
         """Feedback f and decay mu of what is sent back to a mode: F and G of a network of one unit."""
         unit = LinearRNN.unchecked(*(np.asarray(value)[..., None, None] for value in (a, w, b)))
         arrays = {

@@ -297,5 +297,5 @@ class KolenPollack(RFLO):
         shrink = self.weight_decay[..., None, None] * (self.R - net.A)
         return self._with(R=self.R - rate.A * (update.A + shrink))
 
-    def mode_sent(self, a, w, b=0.0):
+    def mode_sent(self, a: ArrayLike, w: ArrayLike, b: ArrayLike = 0.0) -> tuple[np.ndarray, np.ndarray]:
         raise ValueError(f"rule: expected one whose feedback is fixed, got {type(self).__name__}, which only training can run")
