@@ -19,9 +19,9 @@ import numpy as np
 import scipy
 import torch
 from numpy.testing import assert_allclose
+from peers import autograd_training, autograd_update, mode_velocity, rflo_by_outer_products, scipy_path
 
 from lrnnbook import BPTT, RFLO, EProp, LinearRNN, Mode, TruncatedBPTT, integrate, train
-from peers import autograd_training, autograd_update, mode_velocity, rflo_by_outer_products, scipy_path
 
 HERE = Path(__file__).parent
 LAGS = 150

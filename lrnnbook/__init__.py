@@ -3,6 +3,8 @@
 The names below are the package; the book derives what each of them computes.
 """
 
+from importlib.metadata import PackageNotFoundError, version
+
 from .book.claims import claim
 from .book.style import STYLES, TARGET, use_style
 from .flow import Trajectory, integrate
@@ -17,6 +19,11 @@ from .stability import decay_rates, jacobian, optimal_mode
 from .training import train
 from .training_flow import train_flow
 from .updates import Update
+
+try:
+    __version__ = version("lrnnbook")
+except PackageNotFoundError:  # a tree that nobody installed
+    __version__ = "0+unknown"
 
 __all__ = [
     "LinearRNN",

@@ -1,5 +1,7 @@
 """How far a student is from its teacher."""
 
+from functools import partial
+
 import numpy as np
 
 from .checks import as_horizon, finite, largest
@@ -102,7 +104,7 @@ def _loss_by_doubling(student, teacher, batch, horizon, every_step):
     far = grown(powers) or horizon < np.inf and any(times > 2 for _, times in strides(powers))
     if far and reach(powers) <= MOST_LAGS:
         return _loss_lag_by_lag(student, teacher, batch, horizon, every_step, min(horizon, reach(powers)))
-    both = lambda W, W_: _both(batch, W, W_)
+    both = partial(_both, batch)
     F = each(both, powers, powers_) if far else [*map(both, powers, powers_)]
     C = np.concatenate([np.broadcast_to(A, batch + A.shape[-2:]) for A in (student.A, -teacher.A)], axis=-1)
     B = np.concatenate([np.broadcast_to(B, batch + B.shape[-2:]) for B in (student.B, teacher.B)], axis=-2)

@@ -54,7 +54,7 @@ class LinearRNN(ReadOnly):
             weights = as_array(name, getattr(self, name), core, sizes)
             weights.setflags(write=False)
             object.__setattr__(self, name, weights)
-        self.batch_shape  # raises where the batch axes do not fit
+        _ = self.batch_shape  # raises where the batch axes do not fit
 
     @classmethod
     def unchecked(cls, A: np.ndarray, W: np.ndarray, B: np.ndarray) -> "LinearRNN":

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-from lrnnbook import BPTT, EProp, LinearRNN, RFLO, TruncatedBPTT, loss, random_network, simulate, train, train_flow
+from lrnnbook import BPTT, RFLO, EProp, LinearRNN, TruncatedBPTT, loss, random_network, simulate, train, train_flow
 from lrnnbook.sources import draw_inputs
 
 TEAM = np.random.default_rng(1)

@@ -3,11 +3,10 @@
 import subprocess
 import sys
 
+import everywhere
 import nbformat
 import numpy as np
 import pytest
-
-import everywhere
 import variations
 from everywhere import Store, findings, load, margins
 from jitter import disturbed

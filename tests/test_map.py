@@ -23,7 +23,6 @@ MAP = ROOT / "_build" / "html" / "map.html"
 sys.path.insert(0, str(ROOT / "_ext"))
 import claims  # noqa: E402
 
-
 # lb.claim
 
 

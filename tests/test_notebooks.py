@@ -6,7 +6,6 @@ import re
 import nbformat
 import pytest
 from notebooks import CHAPTERS, METADATA, clean, problems
-
 from solutions import code_that_is_not_run, read_solutions
 
 PATHS = sorted(CHAPTERS.glob("*.ipynb"))

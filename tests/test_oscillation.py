@@ -6,8 +6,19 @@ import pytest
 from numpy.testing import assert_allclose
 
 from lrnnbook import (
-    BPTT, EProp, Mode, RFLO, TruncatedBPTT, aligned_network, decay_rates, integrate, jacobian, loss, mode_loss,
-    optimal_mode, read_modes,
+    BPTT,
+    RFLO,
+    EProp,
+    Mode,
+    TruncatedBPTT,
+    aligned_network,
+    decay_rates,
+    integrate,
+    jacobian,
+    loss,
+    mode_loss,
+    optimal_mode,
+    read_modes,
 )
 
 RULES = [BPTT(), TruncatedBPTT(), TruncatedBPTT(3), RFLO(0.3 + 0.5j, 0.5 - 0.3j), RFLO(1.2, 0.5), EProp(1 - 0.4j)]

@@ -6,7 +6,7 @@ import sympy as sp
 from numpy.testing import assert_allclose
 from scipy.optimize import brentq
 
-from lrnnbook import BPTT, EProp, Mode, RFLO, TruncatedBPTT, decay_rates, integrate, mode_loss, optimal_mode
+from lrnnbook import BPTT, RFLO, EProp, Mode, TruncatedBPTT, decay_rates, integrate, mode_loss, optimal_mode
 
 N = 400
 

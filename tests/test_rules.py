@@ -11,7 +11,7 @@ from numpy.linalg import matrix_power
 from numpy.testing import assert_allclose
 
 from lrnnbook import LinearRNN, Mode, aligned_network, loss, simulate
-from lrnnbook.rules import BPTT, EProp, RFLO, TruncatedBPTT, Update
+from lrnnbook.rules import BPTT, RFLO, EProp, TruncatedBPTT, Update
 from lrnnbook.stein import gramians, squares, stein, stein_partial
 
 NAMES = ["BPTT", "one-step tBPTT", "three-step tBPTT", "RFLO", "e-prop"]

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 from scipy.integrate import solve_ivp
 
-from lrnnbook import BPTT, EProp, LinearRNN, Mode, RFLO, TruncatedBPTT, decay_rates, integrate, jacobian, optimal_mode
+from lrnnbook import BPTT, RFLO, EProp, LinearRNN, Mode, TruncatedBPTT, decay_rates, integrate, jacobian, optimal_mode
 
 NAMES = ["BPTT", "one-step tBPTT", "four-step tBPTT", "RFLO", "e-prop"]
 WEIGHT = st.floats(-2, 2)

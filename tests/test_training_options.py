@@ -10,8 +10,21 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from lrnnbook import (
-    BPTT, EProp, KolenPollack, LinearRNN, Mode, RFLO, Update, decay_rates, integrate, leaky_network, loss, random_network, simulate,
-    train, train_flow,
+    BPTT,
+    RFLO,
+    EProp,
+    KolenPollack,
+    LinearRNN,
+    Mode,
+    Update,
+    decay_rates,
+    integrate,
+    leaky_network,
+    loss,
+    random_network,
+    simulate,
+    train,
+    train_flow,
 )
 
 RNG = np.random.default_rng(1)

@@ -5,8 +5,9 @@ import inspect
 import runpy
 from pathlib import Path
 
-import lrnnbook as lb
 import pytest
+
+import lrnnbook as lb
 
 PACKAGE = Path(lb.__file__).parent
 # Each imports only from those before it.

@@ -18,7 +18,6 @@ from typing import NamedTuple
 import nbformat
 from nbclient import NotebookClient
 from nbclient.exceptions import CellTimeoutError, DeadKernelError
-
 from notebooks import CHAPTERS, EXACT, ROOT, time_limit
 from outputs import broken, claims, differing, texts
 from sealed import seal

@@ -8,13 +8,11 @@ import sys
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
-import nbformat
 from jupyter_cache import get_cache
 from jupyter_cache.base import CacheBundleIn
-from sphinx.util import logging
-
 from notebooks import CHAPTERS, Failure, execute, read, without_figure
 from sealed import ROOT, seal
+from sphinx.util import logging
 
 
 def attempt(path):

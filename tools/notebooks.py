@@ -15,7 +15,6 @@ import nbformat
 import yaml
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
-
 from sealed import ROOT, seal, surroundings
 
 CHAPTERS = ROOT / "chapters"
