@@ -159,8 +159,8 @@ def squares(
     eigenvalues, which for a strongly non-normal matrix may be far off. The lists hold at least n lags: a chain of n units
     hands a pulse on for that long, however small its weights.
 
-    A power whose Frobenius norm is above a hundred times that of the identity is not squared. The last one before it is the stride
-    of the steps that follow, until the power reached is no larger than the identity and squaring goes on. Where this has
+    A power whose Frobenius norm is above a hundred times that of the identity is not squared. The last one before it is the
+    stride of the steps that follow, until the power reached is no larger than the identity and squaring goes on. Where this has
     happened the lists hold the matrix itself, once for every lag that is needed but the first. Of a finite number of lags
     they hold the strides, once a step: a sum over the first a lags grows by :math:`X_{a+s} = X_s + F^s X_a G^s`, and the
     stride s is a unless an entry is repeated.

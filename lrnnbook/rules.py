@@ -234,8 +234,8 @@ class KolenPollack(RFLO):
         \Delta A = \mathbb{E}[e_T h_T^\top] + \lambda A, \qquad
         R \leftarrow R - \eta \left(\Delta A + \lambda (R - A)\right)
 
-    so that :math:`A - R` shrinks by :math:`1 - \eta\lambda` at every step, whatever the data, and at :math:`\lambda = 0` stays as it
-    is. W and B learn as under RFLO.
+    so that :math:`A - R` shrinks by :math:`1 - \eta\lambda` at every step, whatever the data, and at :math:`\lambda = 0` stays as
+    it is. W and B learn as under RFLO.
 
     Only training moves R: :func:`lrnnbook.train` and :func:`lrnnbook.train_flow`, whose `History.rule` holds the last one.
 

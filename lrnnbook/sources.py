@@ -28,7 +28,7 @@ def series(net, source):
 
 
 def start_factor(source):
-    r"""A factor S of the stationary covariance of a source's state, :math:`S S^\top = \sum_k W^k B B^\top W^{k\top}`: (..., n, r).
+    r"""A factor S (..., n, r) of the stationary covariance of a source's state, :math:`S S^\top = \sum_k W^k B B^\top W^{k\top}`.
 
     Examples
     --------

@@ -61,8 +61,8 @@ def train(
     steps : int
         How many steps this call takes.
     optimiser : optional
-        In place of a learning rate, anything with optax's ``init(params)`` and ``update(updates, state, params)``; what it returns is
-        added to the weights. It is handed an ``lb.Update`` over all runs, in which those that have diverged have the gradient 0.
+        In place of a learning rate, anything with optax's ``init(params)`` and ``update(updates, state, params)``; what it returns
+        is added to the weights. It is handed an ``lb.Update`` over all runs, in which those that have diverged have the gradient 0.
         optax's own work in the precision that JAX is set to.
     horizon : int or inf
         The number of steps T before the error is read.
@@ -83,9 +83,9 @@ def train(
     progress : bool
         Whether to show a progress bar, with the median loss and the number of runs that have diverged.
     resume : History, optional
-        What an earlier call returned. It goes on from there as if it had not stopped, for `steps` more, with that call's last weights,
-        rule, generator and optimiser's state in place of those handed in; steps are counted from its start, and its records are
-        kept. For the same run hand in the same arguments otherwise.
+        What an earlier call returned. It goes on from there as if it had not stopped, for `steps` more, with that call's last
+        weights, rule, generator and optimiser's state in place of those handed in; steps are counted from its start, and its
+        records are kept. For the same run hand in the same arguments otherwise.
     executor : concurrent.futures.Executor, optional
         Share the runs out over it: processes, threads, or a cluster's. Each piece draws the sequences of all runs and keeps its
         own, so that the result is that of one process up to rounding.
@@ -111,7 +111,8 @@ def train(
     (array([[0.5]]), array([inf,  5.]))
     """
     rule, steps = as_rule(rule), as_count("steps", steps)
-    task = as_task(as_network("student", student), teacher, as_horizon(horizon), every_step, batch_size, seed, shared_inputs, source)
+    as_network("student", student)
+    task = as_task(student, teacher, as_horizon(horizon), every_step, batch_size, seed, shared_inputs, source)
     descent = as_descent(learning_rate, optimiser, student, rule)
     shape = broadcast_batch(
         student=student.batch_shape, **task.batches, learning_rate=descent.batch, **rule.batches(student)

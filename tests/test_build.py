@@ -1,4 +1,4 @@
-"""The build on other people's machines: sealed from what they have set, right after a copy or a move, and failing again until mended.
+"""The build on other people's machines: sealed from what they have set, right after a copy or a move, failing until mended.
 
 A book of two small chapters is built with the real tools, in the environment that runs the tests.
 """
@@ -56,7 +56,8 @@ def toy(folder):
     (folder / ".venv").symlink_to(sys.prefix, target_is_directory=True)
     (folder / "chapters").mkdir()
     (folder / "index.md").write_text("# A book\n\nOf two chapters.\n")
-    (folder / "_toc.yml").write_text("format: jb-book\nroot: index\nchapters:\n  - file: chapters/01_look\n  - file: chapters/02_count\n")
+    files = "\n".join(f"  - file: chapters/{name}" for name in ("01_look", "02_count"))
+    (folder / "_toc.yml").write_text(f"format: jb-book\nroot: index\nchapters:\n{files}\n")
     (folder / "chapters" / "01_look.ipynb").write_text(chapter("Look", (LOOK, SEEN), (DRAW, "")), encoding="utf-8")
     (folder / "chapters" / "02_count.ipynb").write_text(chapter("Count", ("print(1 + 1)", "2\n")), encoding="utf-8")
     return folder
@@ -205,7 +206,10 @@ def test_a_copy_is_built_from_its_own_package_and_a_moved_one_stands(built, tmp_
         ("import time\ntime.sleep(60)", "bad.ipynb, code cell 2: takes longer than 4 s, the limit in _config.yml"),
         ("import os\nos._exit(1)", "bad.ipynb, code cell 2: the kernel died"),
         ("def f():\n    return 1 / 0\nf()", "bad.ipynb, code cell 2: ZeroDivisionError: division by zero\n    ----> 3 f()"),
-        ("import matplotlib.pyplot as plt\nplt.switch_backend('Agg')\n" + DRAW, "bad.ipynb, code cell 2: plt.show() showed no figure"),
+        (
+            "import matplotlib.pyplot as plt\nplt.switch_backend('Agg')\n" + DRAW,
+            "bad.ipynb, code cell 2: plt.show() showed no figure",
+        ),
     ],
 )
 def test_a_failure_names_chapter_and_cell(code, says, tmp_path, monkeypatch):

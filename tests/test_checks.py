@@ -103,7 +103,9 @@ sizes_of_axes = st.fixed_dictionaries({axis: st.integers(1, 4) for axis in "onm"
 
 
 @properties
-@given(sizes_of_axes, hnp.array_shapes(min_dims=0, max_dims=2, min_side=0, max_side=3), st.sampled_from(["o n", "n n", "n m", ""]))
+@given(
+    sizes_of_axes, hnp.array_shapes(min_dims=0, max_dims=2, min_side=0, max_side=3), st.sampled_from(["o n", "n n", "n m", ""])
+)
 def test_fitting_shapes_pass_and_teach_the_sizes(sizes, batch, core):
     axes = core.split()
     shape = batch + tuple(sizes[axis] for axis in axes)

@@ -91,8 +91,8 @@ def test_bad_arguments_are_named(number, measured, bounds, says):
 
 @pytest.mark.parametrize(
     "text",
-    ["|r a*b*| and a*b*", "_K_ or `K`", "w_1 < w_2 <b>", "[a](b) and ![c](d)", "5 ~~of~~ 10 &amp; more", r"a \* b", "a lone $ sign",
-     "{ref}`x` and {{y}}", "a > b, 3 - 2 + 1, (1.) # x | y"],
+    ["|r a*b*| and a*b*", "_K_ or `K`", "w_1 < w_2 <b>", "[a](b) and ![c](d)", "5 ~~of~~ 10 &amp; more", r"a \* b",
+     "a lone $ sign", "{ref}`x` and {{y}}", "a > b, 3 - 2 + 1, (1.) # x | y"],
 )
 def test_what_is_no_formula_appears_as_it_is_typed(text):
     from markdown_it import MarkdownIt

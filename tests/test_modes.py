@@ -47,7 +47,8 @@ def any_network(draw):
     """A network with nothing special about it, or with zeros and repeated entries, directions for it, and feedback."""
     o, n, m = (draw(st.integers(1, 4)) for _ in "onm")
     k = draw(st.integers(1, min(o, m)))
-    values = draw(st.sampled_from([entries, st.sampled_from([0.0, 1.0, -0.3]), st.floats(-1e-150, 1e150), st.floats(-1e-300, 1e-300)]))
+    kinds = [entries, st.sampled_from([0.0, 1.0, -0.3]), st.floats(-1e-150, 1e150), st.floats(-1e-300, 1e-300)]
+    values = draw(st.sampled_from(kinds))
     A, W, B, R = (draw(hnp.arrays(float, shape, elements=values)) for shape in ((o, n), (n, n), (n, m), (o, n)))
     U, V = (rotation(draw(st.integers(0, 999)), rows, k) for rows in (o, m))
     return LinearRNN(A, W, B), U, V, R
@@ -389,7 +390,7 @@ def test_feedback_is_measured_only_where_there_is_some():
 @pytest.mark.parametrize("which", ["A", "W", "B", "U", "V", "R"])
 def test_measures_of_twenty_are_a_loop_whichever_carries_the_batch(which):
     rng = np.random.default_rng(6)
-    parts = {"A": rng.normal(size=(3, 4)), "W": rng.normal(size=(4, 4)), "B": rng.normal(size=(4, 2)), "R": rng.normal(size=(3, 4))}
+    parts = {name: rng.normal(size=size) for name, size in {"A": (3, 4), "W": (4, 4), "B": (4, 2), "R": (3, 4)}.items()}
     parts |= {"U": rotation(7, 3, 2), "V": rotation(8, 2)}
     parts[which] = rotation(9, *parts[which].shape, batch=(20,)) if which in "UV" else rng.normal(size=(20, *parts[which].shape))
     wide = {name: np.broadcast_to(part, (20,) + part.shape[-2:]) for name, part in parts.items()}

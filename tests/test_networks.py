@@ -638,7 +638,8 @@ def test_twenty_networks_run_on_every_sequence(which, sequences):
 
 @pytest.mark.parametrize("shape", [(3,), (4, 2), (1, 4, 3), (1, 0, 2)])
 def test_inputs_of_wrong_shape_are_refused(shape):
-    with pytest.raises(ValueError, match=r"^inputs: expected shape \(\.\.\., batch, T, m\) with m = 2 .*" + re.escape(f"got {shape}")):
+    got = re.escape(f"got {shape}")
+    with pytest.raises(ValueError, match=rf"^inputs: expected shape \(\.\.\., batch, T, m\) with m = 2 .*{got}"):
         simulate(a_network(0), np.ones(shape))
 
 

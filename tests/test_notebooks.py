@@ -28,7 +28,8 @@ def code_cells(notebook):
 def directives(text, name):
     """The argument and the options of each directive of that name: `[(argument, {option: value})]`."""
     found = []
-    for match in re.finditer(rf"^\s*(?:`{{3,}}|:{{3,}})\{{{re.escape(name)}\}}[ \t]*(.*)\n((?:\s*:[\w-]+:.*\n)*)", text + "\n", re.M):
+    fence = rf"^\s*(?:`{{3,}}|:{{3,}})\{{{re.escape(name)}\}}[ \t]*(.*)\n((?:\s*:[\w-]+:.*\n)*)"
+    for match in re.finditer(fence, text + "\n", re.M):
         options = dict(re.findall(r"^\s*:([\w-]+):[ \t]*(.*)$", match[2], re.M))
         found.append((match[1].strip(), options))
     return found
@@ -284,7 +285,12 @@ def test_code_that_no_cell_runs_is_found(fence):
 
 @pytest.mark.parametrize(
     "text",
-    ["Call `lb.loss(net, teacher)`.", "$$\nx = f(y)\n$$", "```{math}\n:label: eq-x\nx = f(y)\n```", "```\nstep  loss\n   1  0.25\n```"],
+    [
+        "Call `lb.loss(net, teacher)`.",
+        "$$\nx = f(y)\n$$",
+        "```{math}\n:label: eq-x\nx = f(y)\n```",
+        "```\nstep  loss\n   1  0.25\n```",
+    ],
 )
 def test_formulas_and_names_are_no_code(text):
     (solution,), _ = read_solutions(solved(START, text, END))

@@ -1,4 +1,4 @@
-"""What a reader brings to training: rates of one's own, optimisers, data, feedback that learns, histories that go on, executors."""
+"""What a reader brings to training: rates of one's own, optimisers, data, feedback that learns, resuming, executors."""
 
 import copy
 import pickle
@@ -130,7 +130,7 @@ def test_an_optimiser_gets_no_gradient_of_a_run_that_has_diverged():
             seen.append([np.abs(part).max(axis=(-2, -1)) for part in updates])
             return super().update(updates, state, params)
 
-    wild = LinearRNN(STUDENTS.A, STUDENTS.W * np.array([1, 1, 1, 1, 1.0])[:, None, None], STUDENTS.B * np.array([1, 1, 1, 1, 40.0])[:, None, None])
+    wild = LinearRNN(STUDENTS.A, STUDENTS.W, STUDENTS.B * np.array([1, 1, 1, 1, 40.0])[:, None, None])
     history = train(BPTT(), wild, TEACHER, steps=40, optimiser=Spy())
     assert np.isfinite(history.diverged_at).tolist() == [False] * 4 + [True]
     assert all(part[4] == 0 for part in seen[-1]) and all((part[:4] > 0).all() for part in seen[-1])
@@ -236,7 +236,9 @@ def test_without_weight_decay_the_difference_stays():
 def test_feedback_that_learns_is_for_training_alone():
     rule, mode = KolenPollack(1.0, 0.3, 0.1), Mode(1.0, 1.0, 0.5)
     for call in (
-        lambda: integrate(rule, mode, mode, [0.0, 1.0]), lambda: decay_rates(rule, 1.0, mode), lambda: rule.mode_update(mode, mode),
+        lambda: integrate(rule, mode, mode, [0.0, 1.0]),
+        lambda: decay_rates(rule, 1.0, mode),
+        lambda: rule.mode_update(mode, mode),
     ):
         with pytest.raises(ValueError, match="rule: expected one whose feedback is fixed, got KolenPollack"):
             call()
@@ -343,7 +345,8 @@ def test_a_cluster_of_dask():
 def test_bad_executors():
     with pytest.raises(ValueError, match="executor: expected one of concurrent.futures"):
         train(BPTT(), STUDENTS, TEACHER, 0.1, 3, executor=2)
-    with ThreadPoolExecutor(1) as pool, pytest.raises(ValueError, match="executor: expected none where the teacher is an iterator"):
+    refused = pytest.raises(ValueError, match="executor: expected none where the teacher is an iterator")
+    with ThreadPoolExecutor(1) as pool, refused:
         train(BPTT(), STUDENTS, iter([(np.ones((4, 6, 2)), np.ones((4, 2)))]), 0.1, 1, executor=pool)
 
 
@@ -367,7 +370,8 @@ def test_random_networks_have_the_radius_asked_for():
     net = random_network(np.random.default_rng(9), 6, o=2, m=3, radius=0.4, batch=(7, 2))
     assert net.batch_shape == (7, 2) and (net.o, net.n, net.m) == (2, 6, 3)
     assert_allclose(net.spectral_radius(), 0.4, rtol=1e-12)
-    for arguments, message in [(("rng", 3), "rng"), ((np.random.default_rng(0), 0), "n"), ((np.random.default_rng(0), 3, 1, 1, -1.0), "radius")]:
+    rng = np.random.default_rng(0)
+    for arguments, message in [(("rng", 3), "rng"), ((rng, 0), "n"), ((rng, 3, 1, 1, -1.0), "radius")]:
         with pytest.raises(ValueError, match=f"^{message}: expected"):
             random_network(*arguments)
 

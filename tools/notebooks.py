@@ -48,8 +48,9 @@ def clean(notebook):
             if "execution_count" in output:
                 output.execution_count = count
             if "data" in output:
-                output.data = nbformat.from_dict({k: v for k, v in output.data.items() if k != CLAIM and not IMAGES.match(k)})
-                output.metadata = nbformat.from_dict({k: v for k, v in output.metadata.items() if k in output.data or k == "scrapbook"})
+                data, told = output.data, output.metadata
+                output.data = nbformat.from_dict({k: v for k, v in data.items() if k != CLAIM and not IMAGES.match(k)})
+                output.metadata = nbformat.from_dict({k: v for k, v in told.items() if k in output.data or k == "scrapbook"})
     return notebook
 
 
