@@ -19,7 +19,14 @@ BUILD = ROOT / "_build"
 BUILT = BUILD / "html" / ".built"
 PACKAGE = BUILD / ".jupyter_cache" / ".package"
 # What the results of all chapters depend on, beside their own code.
-ALL_CHAPTERS = "lrnnbook/ benchmarks/results.json requirements.lock pyproject.toml tools/notebooks.py tools/sealed.py".split()
+ALL_CHAPTERS = (
+    "lrnnbook/",
+    "benchmarks/results.json",
+    "requirements.lock",
+    "pyproject.toml",
+    "tools/notebooks.py",
+    "tools/sealed.py",
+)
 
 
 def sources():
