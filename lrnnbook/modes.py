@@ -233,8 +233,8 @@ def read_modes(net: LinearRNN, U: ArrayLike, V: ArrayLike, dtype: DTypeLike = fl
 
     Read as complex, a mode has a second hidden direction :math:`p_i'`, that of :math:`W p_i - w_i p_i`: where the first
     turns. Its numbers are :math:`a_i = u_i^\top A (p_i - \mathrm{i} p_i')`, :math:`b_i` as before and
-    :math:`w_i = (p_i + \mathrm{i} p_i')^\top W p_i`, with :math:`\operatorname{Im} w_i \ge 0`. For a network made of complex modes
-    they are these, up to a common phase of a and b and to the conjugate of all three, which no response tells apart.
+    :math:`w_i = (p_i + \mathrm{i} p_i')^\top W p_i`, with :math:`\operatorname{Im} w_i \ge 0`. For a network made of complex
+    modes they are these, up to a common phase of a and b and to the conjugate of all three, which no response tells apart.
 
     Parameters
     ----------

@@ -61,9 +61,9 @@ def train(
     steps : int
         How many steps this call takes.
     optimiser : optional
-        In place of a learning rate, anything with optax's ``init(params)`` and ``update(updates, state, params)``; what it returns
-        is added to the weights. It is handed an ``lb.Update`` over all runs, in which those that have diverged have the gradient 0.
-        optax's own work in the precision that JAX is set to.
+        In place of a learning rate, anything with optax's ``init(params)`` and ``update(updates, state, params)``; what it
+        returns is added to the weights. It is handed an ``lb.Update`` over all runs, in which those that have diverged have the
+        gradient 0. optax's own work in the precision that JAX is set to.
     horizon : int or inf
         The number of steps T before the error is read.
     every_step : bool

@@ -565,7 +565,8 @@ FAULTY = """<!doctype html><html lang="en" data-theme="light"><head><title>Fault
 <span class="math">\\(\\frac{1}\\)</span> <span class="math">\\(\\nosuchcommand x\\)</span> <span class="math">x</span>
 <span class="math">\\(fine\\)</span> <p>left \\(x\\) and $x$</p>
 <div class="wide">wide</div> <div style="overflow: hidden"><div class="wide">cut off</div></div>
-<p id="twice"></p><p id="twice"></p> <div style="overflow: auto" tabindex="0"><div style="width: 900px">scrolls</div></div></main></body></html>
+<p id="twice"></p><p id="twice"></p>
+<div style="overflow: auto" tabindex="0"><div style="width: 900px">scrolls</div></div></main></body></html>
 """
 
 
