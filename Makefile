@@ -7,7 +7,7 @@ SEALED := $(BIN)/python -I tools/sealed.py
 # A Python that was chosen is insisted on; else whichever .venv has will do.
 ENVIRONMENT := $(PYTHON) -I tools/environment.py $(if $(filter file,$(origin PYTHON)),--any)
 
-.PHONY: book test refresh everywhere mutants bench lock clean always
+.PHONY: book test lint refresh everywhere mutants bench lock dist clean always
 
 book: .venv/.installed
 	@$(SEALED) tools/book.py
@@ -17,6 +17,13 @@ test: book
 	@echo "Testing the package, the chapters and the built site, a few minutes. One part alone: $(BIN)/pytest tests/test_rules.py,"
 	@echo "or lrnnbook (the docstrings), or --nbval chapters/03_modes.ipynb, or tests/test_site.py"
 	@$(SEALED) -m pytest -q -n 2 --dist loadfile --nbval chapters tests lrnnbook
+
+# Ruff and mypy, as pyproject.toml sets them.
+lint: .venv/.installed
+	@cmp -s requirements-lint.txt .venv-lint/.installed || { $(PYTHON) -I -m venv --clear .venv-lint \
+	  && .venv-lint/bin/pip -qq install -r requirements-lint.txt && cp requirements-lint.txt .venv-lint/.installed; }
+	@.venv-lint/bin/ruff check
+	@.venv-lint/bin/mypy --python-executable $(BIN)/python
 
 # Re-execute every chapter and bring it into the form in which chapters are committed.
 refresh: .venv/.installed
@@ -40,8 +47,14 @@ lock: .venv/.installed
 	@$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --upgrade \
 	  --custom-compile-command "make lock" requirements.txt -o requirements.lock
 
+# What would be published; `twine upload _build/dist/*` does it.
+dist: .venv/.installed
+	@$(BIN)/pip -qq install build
+	@rm -rf _build/dist
+	@$(BIN)/python -m build --no-isolation --outdir _build/dist
+
 clean:
-	rm -rf _build .venv .venv-bench
+	rm -rf _build .venv .venv-bench .venv-lint
 
 # Whether anything is to be done is decided by what files say, not by their times.
 .venv/.installed: always

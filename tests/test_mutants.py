@@ -1,8 +1,7 @@
 """The tool behind `make mutants`, on a package of a few lines."""
 
-import pytest
-
 import mutants
+import pytest
 from mutants import Mutant, Store, Trials, every_mutant, sample
 
 SOURCE = """'A text that - is + no < code.'

@@ -88,6 +88,11 @@ def test_chapters_are_executed_as_on_other_machines():
     assert local.index("make book") < local.index("make test")
 
 
+def test_code_is_checked_as_contributors_are_asked_to():
+    assert commands(JOBS["lint"]) == ["make lint"] and "make lint" in (ROOT / ".ci" / "run").read_text(encoding="utf-8")
+    assert "`make lint`" in (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+
+
 def test_windows_runs_the_tests_of_the_package_by_the_commands_of_the_readme():
     install, test = commands(JOBS["windows"])
     assert install.replace("python ", "python3 ") in README.splitlines()

@@ -21,9 +21,9 @@ from typing import NamedTuple
 
 from sealed import ROOT
 
-HEAVY = ["pytest", "numpy", "scipy.integrate", "scipy.linalg", "scipy.stats", "sympy", "mpmath", "matplotlib.pyplot", "nbclient", "IPython"]
+HEAVY = "pytest numpy scipy.integrate scipy.linalg scipy.stats sympy mpmath matplotlib.pyplot nbclient IPython".split()
 COPIED = ("lrnnbook", "tests", "tools")
-APART = ("test_build", "test_everywhere", "test_map", "test_mutants", "test_notebooks", "test_readme", "test_site", "test_workflows")
+APART = "test_build test_everywhere test_map test_mutants test_notebooks test_readme test_site test_workflows".split()
 PATIENCE, GRACE = 5, 30  # a mutant hangs after so many times the seconds of the package itself, and so many more
 
 COMPARISONS = {
