@@ -9,17 +9,17 @@ MENDED = {
     '<summary aria-label="Toggle hidden content">': "<summary>",
     # sphinx-proof names every proof alike; the style sheet needs to know it from the theorems, which are .proof too.
     '<div class="proof admonition" id="proof">': '<div class="proof argument admonition">',
+    # It and sphinx-exercise give what is inside each box the same id.
+    r'(<section\b[^>]*) id="(?:proof|exercise|solution)-content"': r"\1",
+    # The space before a link is no part of it.
+    r'(<p class="admonition-title">Solution to)(<a\b[^>]*>) ': r"\1 \2",
 }
-# sphinx-proof and sphinx-exercise give what is inside each box the same id.
-INSIDE = re.compile(r'(<section\b[^>]*) id="(?:proof|exercise|solution)-content"')
 
 
 def mend(app, pagename, templatename, context, doctree):
-    if "body" not in context:
-        return
     for found, mended in MENDED.items():
-        context["body"] = context["body"].replace(found, mended)
-    context["body"] = INSIDE.sub(r"\1", context["body"])
+        if "body" in context:
+            context["body"] = re.sub(found, mended, context["body"])
 
 
 def setup(app):
