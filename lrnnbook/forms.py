@@ -17,12 +17,12 @@ In the code a trailing underscore is the teacher's star: ``A_`` is :math:`A^*`, 
 
 import math
 from abc import ABC, abstractmethod
-from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .checks import as_array, as_horizon, as_instance, broadcast_batch, check_stable, some
+from .arrays import WithArrays
+from .checks import as_array, as_horizon, as_instance, broadcast_batch, check_stable
 from .mode_sums import mode_sums, pair
 from .modes import Mode, as_mode
 from .networks import LinearRNN, as_network, check_pair
@@ -31,7 +31,7 @@ from .sums import coloured, expected, sent_in_total
 from .updates import Update, filled
 
 
-class Rule(ABC):
+class Rule(WithArrays, ABC):
     r"""A learning rule is two matrices: what it sends back over l steps is :math:`M_l^\top = G^l F`.
 
     A rule of one's own is a subclass that returns the two from its method `sent`, and names in `arrays` what it brings.
@@ -64,7 +64,6 @@ class Rule(ABC):
            [0., 0.]])
     """
 
-    arrays: ClassVar[dict[str, str]] = {}
     steps: float = math.inf
 
     @abstractmethod
@@ -100,47 +99,6 @@ class Rule(ABC):
         Rule
         """
         return self
-
-    # What the rule brings
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        super().__setattr__(name, _frozen(name, value) if name in self.arrays else value)
-
-    def __post_init__(self) -> None:  # a dataclass fills in its fields past __setattr__
-        for name in self.arrays:
-            object.__setattr__(self, name, _frozen(name, getattr(self, name)))
-
-    def __setstate__(self, state: dict[str, Any]) -> None:  # a copy or a pickle is read-only as well
-        for name, value in state.items():
-            object.__setattr__(self, name, _frozen(name, value) if name in self.arrays else value)
-
-    def _with(self, **arrays: np.ndarray) -> Self:
-        """A copy with other arrays, known to fit."""
-        rule = object.__new__(type(self))
-        rule.__dict__.update(self.__dict__, **arrays)
-        return rule
-
-    def batches(self, net: LinearRNN) -> dict[str, tuple[int, ...]]:
-        """The batch axes of what the rule brings, by name; ValueError for an array that does not fit the network."""
-        sizes = {"o": net.o, "n": net.n, "m": net.m}
-        shapes = {name: as_array(name, getattr(self, name), axes, sizes).shape for name, axes in self.arrays.items()}
-        return {name: shape[: len(shape) - len(self.arrays[name].split())] for name, shape in shapes.items()}
-
-    def for_runs(self, shape: tuple[int, ...], index: np.ndarray) -> Self:
-        """The rule of some of a batch of networks, those at `index` when the batch axes `shape` are flattened."""
-        return self._with(**{
-            name: some(getattr(self, name), shape, index, core=len(axes.split())) for name, axes in self.arrays.items()
-        })
-
-    def mode_batches(self) -> dict[str, tuple[int, ...]]:
-        """Shapes of the arrays of a rule of modes, by name."""
-        return {name: np.shape(getattr(self, name)) for name in self.arrays}
-
-    def for_modes(self, shape: tuple[int, ...], index: np.ndarray) -> Self:
-        """The rule of some of a batch of modes, those at `index` when `shape` is flattened."""
-        return self._with(**{
-            name: np.broadcast_to(getattr(self, name), shape).ravel()[index] for name in self.arrays
-        })
 
     def _sent(self, net: LinearRNN) -> tuple[np.ndarray, np.ndarray]:
         F, G = self.sent(net)
@@ -416,9 +374,3 @@ def as_rule(value: object) -> Rule:
     ValueError: rule: expected a rule, such as BPTT(), got 'BPTT'
     """
     return as_instance("rule", value, Rule, "a rule, such as BPTT()")  # type: ignore[type-abstract]
-
-
-def _frozen(name: str, value: ArrayLike) -> np.ndarray:
-    value = as_array(name, value, "", {}, complex_too=True)
-    value.setflags(write=False)
-    return value

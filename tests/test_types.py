@@ -12,7 +12,7 @@ import lrnnbook as lb
 PACKAGE = Path(lb.__file__).parent
 # Each imports only from those before it.
 LAYERS = """checks updates progress book.claims book.style adaptive spectra mode_sums powers stein passes networks sources losses
-modes sums forms rules stability flow runs history descent sharing tasks training training_flow""".split()
+modes sums arrays forms rules stability flow runs history descent sharing tasks training training_flow""".split()
 
 
 def functions(thing):
@@ -42,6 +42,11 @@ def test_a_program_with_types_runs(capsys):
 def test_every_public_name_is_in_the_program_with_types():
     program = (Path(__file__).parent / "typed.py").read_text(encoding="utf-8")
     assert [name for name in lb.__all__ if f"lb.{name}" not in program] == []
+
+
+def test_no_module_is_longer_than_400_lines():
+    lengths = {path.name: len(path.read_text(encoding="utf-8").splitlines()) for path in PACKAGE.rglob("*.py")}
+    assert {name: length for name, length in lengths.items() if length > 400} == {}
 
 
 def test_modules_import_only_from_the_layers_below():

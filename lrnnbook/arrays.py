@@ -1,0 +1,60 @@
+"""What a rule brings: arrays that it names, read-only, of all runs or of some."""
+
+from typing import Any, ClassVar, Self
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from .checks import as_array, some
+from .networks import LinearRNN
+
+
+class WithArrays:
+    """Holds the attributes that `arrays` names, each with its trailing axes; axes before these are batch axes."""
+
+    arrays: ClassVar[dict[str, str]] = {}
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        super().__setattr__(name, _frozen(name, value) if name in self.arrays else value)
+
+    def __post_init__(self) -> None:  # a dataclass fills in its fields past __setattr__
+        for name in self.arrays:
+            object.__setattr__(self, name, _frozen(name, getattr(self, name)))
+
+    def __setstate__(self, state: dict[str, Any]) -> None:  # a copy or a pickle is read-only as well
+        for name, value in state.items():
+            object.__setattr__(self, name, _frozen(name, value) if name in self.arrays else value)
+
+    def _with(self, **arrays: np.ndarray) -> Self:
+        """A copy with other arrays, known to fit."""
+        other = object.__new__(type(self))
+        other.__dict__.update(self.__dict__, **arrays)
+        return other
+
+    def batches(self, net: LinearRNN) -> dict[str, tuple[int, ...]]:
+        """The batch axes of what the rule brings, by name; ValueError for an array that does not fit the network."""
+        sizes = {"o": net.o, "n": net.n, "m": net.m}
+        shapes = {name: as_array(name, getattr(self, name), axes, sizes).shape for name, axes in self.arrays.items()}
+        return {name: shape[: len(shape) - len(self.arrays[name].split())] for name, shape in shapes.items()}
+
+    def for_runs(self, shape: tuple[int, ...], index: np.ndarray) -> Self:
+        """The rule of some of a batch of networks, those at `index` when the batch axes `shape` are flattened."""
+        return self._with(**{
+            name: some(getattr(self, name), shape, index, core=len(axes.split())) for name, axes in self.arrays.items()
+        })
+
+    def mode_batches(self) -> dict[str, tuple[int, ...]]:
+        """Shapes of the arrays of a rule of modes, by name."""
+        return {name: np.shape(getattr(self, name)) for name in self.arrays}
+
+    def for_modes(self, shape: tuple[int, ...], index: np.ndarray) -> Self:
+        """The rule of some of a batch of modes, those at `index` when `shape` is flattened."""
+        return self._with(**{
+            name: np.broadcast_to(getattr(self, name), shape).ravel()[index] for name in self.arrays
+        })
+
+
+def _frozen(name: str, value: ArrayLike) -> np.ndarray:
+    value = as_array(name, value, "", {}, complex_too=True)
+    value.setflags(write=False)
+    return value
