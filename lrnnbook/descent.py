@@ -52,6 +52,7 @@ class Descent:
 
     @staticmethod
     def entry(name, rate, core):
+        """The rate of one weight, whose last two axes are those of the weight or of size 1."""
         name = f"learning_rate.{name}"
         rate = as_array(name, rate, "", {})
         rate = rate.reshape((1,) * (2 - rate.ndim) + rate.shape)

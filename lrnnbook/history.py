@@ -42,6 +42,7 @@ class History(NamedTuple):
 
 
 def piece_of(history: History, shape: tuple[int, ...], part: np.ndarray) -> History:
+    """The history of some of the runs, on one axis, as far as training goes on from it."""
     return history._replace(
         student=some_of(history.student, shape, part),
         losses=history.losses.reshape(-1, history.losses.shape[-1])[part],

@@ -17,6 +17,7 @@ MOST_AT_ONCE = 2**23  # numbers that a sum lag by lag holds
 
 
 def expected(rule, sent, student, teacher, T, every_step):
+    """The update over white-noise input."""
     if T == np.inf:
         return _limit(rule, sent, student, teacher)
     if T <= LONG:
@@ -36,6 +37,7 @@ def expected(rule, sent, student, teacher, T, every_step):
 
 
 def coloured(rule, sent, student, teacher, T, every_step, source):
+    """The update over what a source makes of white noise."""
     n, heard = student.n, source.A.mT
     student, teacher = series(student, source), series(teacher, source)
     dA, dW, _ = expected(rule, sent, student, teacher, T, every_step)

@@ -121,6 +121,7 @@ class Data:
         return {"inputs": self.x.shape[:-3], "targets": self.y.shape[: self.y.ndim - (3 if self.every_step else 2)]}
 
     def check(self, pair):
+        """Inputs and targets as arrays; ValueError for a pair that does not fit the student."""
         if not isinstance(pair, (tuple, list)) or len(pair) != 2:
             raise ValueError(f"teacher: expected a network, or inputs and targets, or an iterator of such pairs, got {pair!r}")
         sizes = {"o": self.student.o, "m": self.student.m}

@@ -8,7 +8,15 @@ Part = TypeVar("Part", covariant=True)
 
 
 class Update(NamedTuple, Generic[Part]):
-    r"""What a rule subtracts, times the learning rate, from the weights of the same name; of the weights' shapes."""
+    r"""What a rule subtracts, times the learning rate, from the weights of the same name; of the weights' shapes.
+
+    With a number or an array for each of the three it also holds learning rates, see :func:`lrnnbook.train`.
+
+    Examples
+    --------
+    >>> Update(A=0.1, W=0.01, B=0.0).W
+    0.01
+    """
 
     A: Part
     W: Part
