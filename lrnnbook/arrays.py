@@ -1,11 +1,12 @@
 """What a rule brings: arrays that it names, read-only, of all runs or of some."""
 
+from functools import cached_property
 from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .checks import as_array, some
+from .checks import as_array, check_axes, some
 from .networks import LinearRNN
 
 
@@ -16,6 +17,7 @@ class WithArrays:
 
     def __setattr__(self, name: str, value: Any) -> None:
         super().__setattr__(name, _frozen(name, value) if name in self.arrays else value)
+        self.__dict__.pop("_of_units", None)
 
     def __post_init__(self) -> None:  # a dataclass fills in its fields past __setattr__
         for name in self.arrays:
@@ -29,13 +31,16 @@ class WithArrays:
         """A copy with other arrays, known to fit."""
         other = object.__new__(type(self))
         other.__dict__.update(self.__dict__, **arrays)
+        other.__dict__.pop("_of_units", None)
         return other
 
     def batches(self, net: LinearRNN) -> dict[str, tuple[int, ...]]:
         """The batch axes of what the rule brings, by name; ValueError for an array that does not fit the network."""
         sizes = {"o": net.o, "n": net.n, "m": net.m}
-        shapes = {name: as_array(name, getattr(self, name), axes, sizes).shape for name, axes in self.arrays.items()}
-        return {name: shape[: len(shape) - len(self.arrays[name].split())] for name, shape in shapes.items()}
+        for name in self.arrays:
+            if np.iscomplexobj(getattr(self, name)):
+                raise ValueError(f"{name}: expected real numbers for a network, got {getattr(self, name)!r}")
+        return {name: check_axes(name, getattr(self, name).shape, axes, sizes) for name, axes in self.arrays.items()}
 
     def for_runs(self, shape: tuple[int, ...], index: np.ndarray) -> Self:
         """The rule of some of a batch of networks, those at `index` when the batch axes `shape` are flattened."""
@@ -51,6 +56,13 @@ class WithArrays:
         """The rule of some of a batch of modes, those at `index` when `shape` is flattened."""
         return self._with(**{
             name: np.broadcast_to(getattr(self, name), shape).ravel()[index] for name in self.arrays
+        })
+
+    @cached_property
+    def _of_units(self) -> Self:
+        """A rule of modes as one of networks of one unit each."""
+        return self._with(**{
+            name: getattr(self, name)[(..., *(None,) * len(axes.split()))] for name, axes in self.arrays.items()
         })
 
 

@@ -52,20 +52,33 @@ def as_array(name: str, value: ArrayLike, core: str, sizes: dict[str, int], comp
     except (TypeError, ValueError, RuntimeError):
         kind = "real numbers, or complex ones," if complex_too else "real numbers"
         raise ValueError(f"{name}: expected {kind} of shape {expected}, got {value!r}") from None
-    seen = dict(sizes)
-    fits = array.ndim >= len(axes)
-    for axis, size in zip(reversed(axes), reversed(array.shape)):
+    check_axes(name, array.shape, core, sizes)
+    if not np.isfinite(array).all():
+        raise ValueError(f"{name}: expected finite numbers, got NaN or infinity")
+    return array
+
+
+def check_axes(name, shape, core, sizes):
+    """Return the batch axes of an array's shape ``(..., *core)``; raise ValueError where the others do not fit, see :func:`as_array`.
+
+    Examples
+    --------
+    >>> check_axes("A", (20, 1, 3), "o n", {"n": 3})
+    (20,)
+    """
+    axes, seen = core.split(), dict(sizes)
+    fits = len(shape) >= len(axes)
+    for axis, size in zip(reversed(axes), reversed(shape)):
         fits = fits and size > 0 and seen.setdefault(axis, size) == size
     if not fits:
+        expected = "(" + ", ".join(["...", *axes]) + ")"
         known = ", ".join(f"{axis} = {sizes[axis]}" for axis in dict.fromkeys(axes) if axis in sizes)
         raise ValueError(
             f"{name}: expected shape {expected}{' with ' + known if known else ''} and no empty axis among the "
-            f"named, got {array.shape}"
+            f"named, got {shape}"
         )
-    if not np.isfinite(array).all():
-        raise ValueError(f"{name}: expected finite numbers, got NaN or infinity")
     sizes.update(seen)
-    return array
+    return shape[: len(shape) - len(axes)]
 
 
 def _flaw(value: Any) -> str:
@@ -131,8 +144,12 @@ def broadcast_batch(**batches: tuple[int, ...]) -> tuple[int, ...]:
     >>> broadcast_batch(A=(20, 1), W=(3,))
     (20, 3)
     """
+    shapes = set(batches.values())
+    shapes.discard(())
+    if len(shapes) < 2:
+        return shapes.pop() if shapes else ()
     try:
-        return np.broadcast_shapes(*batches.values())
+        return np.broadcast_shapes(*shapes)
     except ValueError:
         found = ", ".join(f"{name} has {shape}" for name, shape in batches.items())
         raise ValueError(f"batch axes: expected shapes that broadcast together, got {found}") from None

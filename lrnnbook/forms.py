@@ -356,10 +356,7 @@ class Rule(WithArrays, ABC):
     def mode_sent(self, a: ArrayLike, w: ArrayLike, b: ArrayLike = 0.0) -> tuple[np.ndarray, np.ndarray]:
         """Feedback f and decay mu of what is sent back to a mode: F and G of a network of one unit."""
         unit = LinearRNN.unchecked(*(np.asarray(value)[..., None, None] for value in (a, w, b)))
-        arrays = {
-            name: np.asarray(getattr(self, name))[(..., *(None,) * len(axes.split()))] for name, axes in self.arrays.items()
-        }
-        F, G = self._with(**arrays).sent(unit)
+        F, G = self._of_units.sent(unit)
         return F[..., 0, 0], G[..., 0, 0]
 
 

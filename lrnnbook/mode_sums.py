@@ -1,6 +1,8 @@
 """The updates of one mode: geometric sums over the lags, real or complex."""
 
 import math
+from functools import reduce
+from operator import add
 
 import numpy as np
 
@@ -15,10 +17,11 @@ def mode_sums(f, mu, b, w, gaps, steps):
 
     The four arguments before the gaps are conjugated by the caller where they are complex.
     """
-    da = db = dw = 0
+    parts = []
     for p, v in gaps:
         heard, psi = p / (1 - w * v), geometric(mu, v, steps)
-        da, db, dw = da + heard, db + p * psi, dw + heard * v * psi
+        parts.append((heard, p * psi, heard * v * psi))
+    da, db, dw = (reduce(add, part) for part in zip(*parts))
     return b * da, f * db, f * b * dw
 
 

@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike
 from .checks import as_count
 from .forms import Rule
 from .networks import LinearRNN
-from .stein import gramians
+from .stein import gramians, stein_by_rows, stein_partial
 from .updates import Update
 
 
@@ -88,6 +88,13 @@ class TruncatedBPTT(Rule):
 
     def sent(self, net: LinearRNN) -> tuple[np.ndarray, np.ndarray]:
         return net.A.mT, net.W.mT
+
+    def _sent_in_total(self, sent, student, teacher, powers, powers_):
+        F, G = sent
+        if self.steps == 1 or student.n > G.shape[-1]:  # a source is part of it
+            return super()._sent_in_total(sent, student, teacher, powers, powers_)
+        back = [W.mT for W in powers]
+        return stein_partial(back, F @ student.A, powers, self.steps), -stein_partial(back, F @ teacher.A, powers_, self.steps)
 
 
 @dataclass(frozen=True, eq=False)
@@ -223,6 +230,13 @@ class EProp(Rule):
 
     def sent(self, net: LinearRNN) -> tuple[np.ndarray, np.ndarray]:
         return self.R.mT, net.W * np.eye(net.n)
+
+    def _sent_in_total(self, sent, student, teacher, powers, powers_):
+        F, G = sent
+        decays = np.diagonal(G, axis1=-2, axis2=-1)[..., None]
+        if np.abs(decays).max() > 1:  # then the other side has to decay the faster
+            return super()._sent_in_total(sent, student, teacher, powers, powers_)
+        return stein_by_rows(decays, F @ student.A, powers), -stein_by_rows(decays, F @ teacher.A, powers_)
 
 
 @dataclass(frozen=True, eq=False)

@@ -126,6 +126,29 @@ def stein(F, X, G):
     return X
 
 
+def stein_by_rows(f, X, G):
+    r"""The same, each row with a factor of its own on the left, of at most 1 in modulus: :math:`\sum_k \mathrm{diag}(f)^k X G^k`.
+
+    Where only one side is sure to decay it has to do so to the machine epsilon: one power more than G holds.
+
+    Parameters
+    ----------
+    f : array (..., p, 1)
+    X : array (..., p, q)
+    G : list of (..., q, q)
+        The powers 1, 2, 4, ..., see :func:`squares`.
+
+    Examples
+    --------
+    >>> F, G = squares(student=np.array([[0.5]]), teacher=np.array([[0.2]]))
+    >>> stein_by_rows(F[0], np.array([[0.9]]), G).round(12)
+    array([[1.]])
+    """
+    for G_a in [*G, *(G_a @ G_a for G_a in G[-1:])]:
+        X, f = X + f * (X @ G_a), f * f
+    return X
+
+
 def lag_by_lag(F, X, G, lags):
     r"""The sum over the first lags, :math:`\sum_k F^k X G^k`, without squaring.
 
