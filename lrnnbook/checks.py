@@ -52,9 +52,11 @@ def as_array(name: str, value: ArrayLike, core: str, sizes: dict[str, int], comp
     except (TypeError, ValueError, RuntimeError):
         kind = "real numbers, or complex ones," if complex_too else "real numbers"
         raise ValueError(f"{name}: expected {kind} of shape {expected}, got {value!r}") from None
-    check_axes(name, array.shape, core, sizes)
+    seen = dict(sizes)
+    check_axes(name, array.shape, core, seen)
     if not np.isfinite(array).all():
         raise ValueError(f"{name}: expected finite numbers, got NaN or infinity")
+    sizes.update(seen)
     return array
 
 
