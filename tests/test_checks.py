@@ -355,11 +355,6 @@ def test_progress_without_a_terminal(monkeypatch, capsys):
     train_flow(BPTT(), NET, NET, [0.1], progress=True)
 
 
-def test_rflo_is_compared_and_kept_by_identity():
-    one, other = RFLO([[1.0, 2.0]], 0.3), RFLO([[1.0, 2.0]], 0.3)
-    assert one == one and one != other and len({one, other}) == 2
-
-
 def test_the_tolerance_of_a_flow_has_its_sign():
     student = LinearRNN([[0.5, 0.0]], np.diag([0.1, 1e-3]), [[0.5], [0.0]])
     history = train_flow(BPTT(), student, LinearRNN([[1.0]], [[0.5]], [[1.0]]), [0.0, 5.0])

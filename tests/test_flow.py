@@ -274,3 +274,9 @@ def test_a_run_that_is_too_stiff_is_given_up(monkeypatch):
     monkeypatch.setattr("lrnnbook.adaptive.MOST_STEPS", 500)
     with pytest.raises(RuntimeError, match="more than 500 steps"):
         integrate(BPTT(), Mode(0.8, 0.9, 0.5), Mode(1.0, 1.0, [0.3, 0.99]), [1.0])
+
+
+def test_a_fast_run_towards_its_target_is_not_taken_for_one_over_the_edge():
+    """At the start w would be at 1 after 1e-16, were its velocity to last; it is the steps that are too many."""
+    with pytest.raises(RuntimeError, match="more than"):
+        integrate(BPTT(), Mode(1e4, 1e4, 0.0), Mode(1e4, 1e4, 0.5), [1.0])

@@ -104,10 +104,10 @@ def test_the_share_that_is_killed_and_each_that_lived(tree, capsys):
     count = len(every_mutant(tree))
     lived = said.partition("These lived:\n")[2].splitlines()
     # The tests hand in nothing below 0.
-    assert "lrnnbook/small.py:4: 0  ->  -1" in lived
+    assert "lrnnbook/small.py:4: 0  ->  -1  in  if low < 0:" in lived
     assert 'lrnnbook/small.py:5: raise ValueError(f"low: expected at least {0}")  ->  pass' in lived
     assert [line for line in lived if ":4:" not in line and ":5:" not in line] == []
-    assert "lrnnbook/small.py:4: low < 0  ->  low <= 0" not in lived
+    assert not any("low <= 0" in line for line in lived)
     assert f"\n{count - len(lived)} of {count} killed." in said
     assert (tree / "lrnnbook" / "small.py").read_bytes() == before
     mutants.main(["--sample", "1000"], tree)

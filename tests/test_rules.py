@@ -11,7 +11,7 @@ from numpy.linalg import matrix_power
 from numpy.testing import assert_allclose
 
 from lrnnbook import LinearRNN, Mode, aligned_network, loss, simulate
-from lrnnbook.rules import BPTT, RFLO, EProp, TruncatedBPTT, Update
+from lrnnbook.rules import BPTT, RFLO, EProp, KolenPollack, TruncatedBPTT, Update
 from lrnnbook.stein import gramians, squares, stein, stein_partial
 
 NAMES = ["BPTT", "one-step tBPTT", "three-step tBPTT", "RFLO", "e-prop"]
@@ -805,3 +805,11 @@ def test_rules_are_frozen_and_keep_their_own_copy():
         with pytest.raises((AttributeError, ValueError)):
             change()
     assert BPTT() == BPTT() and TruncatedBPTT(2.0) == TruncatedBPTT(2) != TruncatedBPTT(3)
+
+
+@pytest.mark.parametrize(
+    "make", [lambda: RFLO(np.eye(2), 0.5), lambda: EProp(np.eye(2)), lambda: KolenPollack(np.eye(2), 0.5, 0.1)]
+)
+def test_a_rule_that_holds_arrays_equals_itself_alone(make):
+    one, other = make(), make()
+    assert one == one and one != other and len({one, other}) == 2

@@ -1030,3 +1030,9 @@ def test_progress_shows_and_changes_nothing(capsys):
     assert capsys.readouterr() == ("", "")
     assert_same_history(train_flow(BPTT(), NET, THREE, [0.0, 1.0], progress=True), flow)
     assert capsys.readouterr().err
+
+
+def test_progress_shows_the_median_loss_and_how_many_have_diverged(capsys):
+    student, teacher = LinearRNN([[0.5]], [[0.0]], [[0.5]]), LinearRNN([[1.0]], [[0.5]], [[1.0]])
+    history = train(BPTT(), student, teacher, [0.1, 0.2, 2.0], 20, progress=True)
+    assert f"diverged=1, loss={np.median(history.losses[:, -1]):.3g}" in capsys.readouterr().err

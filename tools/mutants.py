@@ -21,8 +21,8 @@ from typing import NamedTuple
 
 from sealed import ROOT
 
-HEAVY = "pytest numpy scipy.integrate scipy.linalg scipy.stats sympy mpmath matplotlib.pyplot nbclient IPython".split()
-COPIED = ("lrnnbook", "tests", "tools")
+HEAVY = """pytest hypothesis nbval.plugin nbclient IPython numpy scipy.integrate scipy.linalg scipy.stats sympy mpmath
+    matplotlib.pyplot""".split()
 APART = "test_build test_everywhere test_map test_mutants test_notebooks test_readme test_site test_workflows".split()
 PATIENCE, GRACE = 5, 30  # a mutant hangs after so many times the seconds of the package itself, and so many more
 
@@ -40,18 +40,19 @@ class Mutant(NamedTuple):
     before: str
     after: str
     text: str  # of the file with the fault
+    around: str = ""  # the line of code, where the fault is a part of it
 
     @property
     def key(self):
         return hashlib.sha256(f"{self.path}\n{self.text}".encode()).hexdigest()
 
     def __str__(self):
-        return f"{self.path}:{self.line}: {self.before}  ->  {self.after}"
+        return f"{self.path}:{self.line}: {self.before}  ->  {self.after}" + (f"  in  {self.around}" if self.around else "")
 
 
 def mutants(path, source):
     """Every mutant of a file, in the order of its lines."""
-    whole, starts = source.encode(), [0]
+    whole, lines, starts = source.encode(), source.splitlines(), [0]
     for line in whole.splitlines(keepends=True):
         starts.append(starts[-1] + len(line))
     found = {}
@@ -61,7 +62,8 @@ def mutants(path, source):
         for after in alternatives(node):
             new = f"({after})" if isinstance(place, ast.expr) else after
             text = whole[:first].decode() + new + whole[last:].decode()
-            mutant = Mutant(path, place.lineno, " ".join(whole[first:last].decode().split()), after, text)
+            before, line = " ".join(whole[first:last].decode().split()), lines[place.lineno - 1].strip()
+            mutant = Mutant(path, place.lineno, before, after, text, line if before in line and before != line else "")
             found.setdefault(mutant.key, mutant)
     return list(found.values())
 
@@ -181,18 +183,15 @@ def run_pytest(tree, paths, seconds, slowest, pipe):
 
 
 class Trials:
-    """A copy of the tree in which mutants are tried, one at a time."""
+    """A copy of the tree, as it stands now, in which mutants are tried, one at a time."""
 
     def __init__(self, root, folder, tests, slowest):
-        self.root, self.folder, self.slowest, self.seconds, self.limit = root, Path(folder), slowest, {}, 3600
-        self.tests = tests or sorted(
-            f"tests/{path.name}" for path in root.glob("tests/test_*.py") if path.stem not in APART
-        )  # fmt: skip
+        self.folder, self.slowest, self.seconds, self.limit = Path(folder), slowest, {}, 3600
+        self.tests = tests or sorted(f"tests/{path.name}" for path in root.glob("tests/test_*.py") if path.stem not in APART)
         self.context = multiprocessing.get_context("forkserver")
         self.context.set_forkserver_preload(HEAVY)
-        for name in COPIED[1:]:
-            if (root / name).is_dir():
-                shutil.copytree(root / name, self.folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+        for name, copied in (("lrnnbook", "package"), ("tests", "tests"), ("tools", "tools")):
+            shutil.copytree(root / name, self.folder / copied, ignore=shutil.ignore_patterns("__pycache__"))
         for path in root.iterdir():
             if path.is_file():
                 shutil.copy(path, self.folder)
@@ -213,7 +212,7 @@ class Trials:
 
     def apply(self, mutant=None):
         shutil.rmtree(self.folder / "lrnnbook", ignore_errors=True)
-        shutil.copytree(self.root / "lrnnbook", self.folder / "lrnnbook", ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copytree(self.folder / "package", self.folder / "lrnnbook")
         if mutant is not None:
             (self.folder / mutant.path).write_text(mutant.text, encoding="utf-8")
 
@@ -248,7 +247,7 @@ class Store:
 
     def __init__(self, folder, root=ROOT):
         self.folder = folder
-        files = sorted([*root.glob("lrnnbook/**/*.py"), *root.glob("tests/*.py")])
+        files = sorted([*root.glob("lrnnbook/**/*.py"), *(file for file in root.glob("tests/*.py") if file.stem not in APART)])
         self.basis = hashlib.sha256("".join(file.read_text(encoding="utf-8") for file in files).encode()).hexdigest()
         file = folder / "results.jsonl"
         lines = file.read_text(encoding="utf-8").splitlines() if file.exists() else []
