@@ -23,8 +23,8 @@ from sealed import ROOT
 
 HEAVY = """pytest hypothesis nbval.plugin nbclient IPython numpy scipy.integrate scipy.linalg scipy.stats sympy mpmath
     matplotlib.pyplot""".split()
-APART = """test_build test_everywhere test_howto test_map test_mutants test_notebooks test_packaging test_readme test_site test_types
-    test_workflows""".split()
+APART = """test_build test_everywhere test_howto test_map test_mutants test_notebooks test_packaging test_readme test_site
+    test_types test_workflows""".split()
 PATIENCE, GRACE = 5, 30  # a mutant hangs after so many times the seconds of the package itself, and so many more
 
 COMPARISONS = {
