@@ -98,6 +98,5 @@ def unpack(y: np.ndarray, like: list[np.ndarray]) -> list[np.ndarray]:
 
 
 def some_of(net: LinearRNN, shape: tuple[int, ...], part: np.ndarray) -> LinearRNN:
-    """The networks of some of the runs, with an axis of runs."""
-    weights = (np.broadcast_to(weight, shape + weight.shape[-2:]) for weight in (net.A, net.W, net.B))
-    return LinearRNN(*(some(weight, shape, part, core=2) for weight in weights))
+    """The networks of some of the runs; weights that all runs share stay as they are."""
+    return LinearRNN.unchecked(*(some(weight, shape, part, core=2) for weight in (net.A, net.W, net.B)))

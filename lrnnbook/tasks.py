@@ -9,6 +9,7 @@ import numpy as np
 from .checks import as_array, as_count, finite, some
 from .losses import loss
 from .networks import LinearRNN, check_pair, simulate
+from .runs import some_of
 from .sources import draw_inputs
 
 
@@ -56,7 +57,7 @@ class Expected:
     def peers(self, shape, live):
         """Teacher and source of some of the runs."""
         if live is not self.at:
-            self.at, self.found = live, [net if net is None else net_of(net, shape, live) for net in (self.teacher, self.source)]
+            self.at, self.found = live, [net if net is None else some_of(net, shape, live) for net in (self.teacher, self.source)]
         return self.found
 
     def is_far(self, net):
@@ -164,12 +165,7 @@ class Data:
         return piece
 
 
-def net_of(net, shape, live):
-    """The networks of some of the runs."""
-    return LinearRNN.unchecked(*(some(weight, shape, live, core=2) for weight in (net.A, net.W, net.B)))
-
-
-def is_far(net, horizon):
+def is_far(net: LinearRNN, horizon: float) -> bool:
     """Whether squares of A W^k B, k up to the horizon, can leave the range of floats.
 
     >>> is_far(LinearRNN([[1.0]], [[2.0]], [[1.0]]), 10), is_far(LinearRNN([[1.0]], [[2.0]], [[1.0]]), 1000)
