@@ -60,8 +60,10 @@ def as_array(name: str, value: ArrayLike, core: str, sizes: dict[str, int], comp
     return array
 
 
-def check_axes(name, shape, core, sizes):
-    """Return the batch axes of an array's shape ``(..., *core)``; raise ValueError where the others do not fit, see :func:`as_array`.
+def check_axes(name: str, shape: tuple[int, ...], core: str, sizes: dict[str, int]) -> tuple[int, ...]:
+    """Return the batch axes of an array's shape ``(..., *core)``; raise ValueError where the others do not fit.
+
+    See :func:`as_array` for the arguments.
 
     Examples
     --------
