@@ -9,6 +9,7 @@ from numpy.testing import assert_allclose
 from scipy.integrate import solve_ivp
 
 from lrnnbook import BPTT, RFLO, EProp, LinearRNN, Mode, TruncatedBPTT, decay_rates, integrate, jacobian, optimal_mode
+from lrnnbook.mode_sums import geometric, geometric_slope
 
 NAMES = ["BPTT", "one-step tBPTT", "four-step tBPTT", "RFLO", "e-prop"]
 WEIGHT = st.floats(-2, 2)
@@ -367,3 +368,11 @@ def test_solutions_of_a_leaf():
         assert (r_i * real > 0).sum() == 1
         if abs(K - fold) > 1e-3 * abs(fold):
             assert (r_i * real < 0).sum() == (2 if K < fold else 0)
+
+
+@pytest.mark.parametrize("lags", [1, 2, 3, 4, 5, 6, 7, 8, 13, 37])
+@pytest.mark.parametrize("x, y", [(0.9, -0.7), (0.6, 0.8), (1.0, 1.0), (0.5 + 0.4j, 0.7 - 0.6j)])
+def test_a_geometric_sum_and_its_slope_are_the_literal_ones(x, y, lags):
+    assert geometric(x, y, lags) == pytest.approx(sum((x * y) ** lag for lag in range(lags)), rel=1e-13)
+    slope = sum(lag * x**lag * y ** (lag - 1) for lag in range(1, lags))
+    assert geometric_slope(x, y, lags) == pytest.approx(slope, rel=1e-13, abs=1e-15)
