@@ -323,6 +323,17 @@ def test_processes_go_on_where_others_stopped():
     assert_same_history(then, whole, rtol=1e-12, atol=1e-14)
 
 
+def test_what_has_diverged_stays_where_it_was_when_threads_go_on():
+    student, teacher = LinearRNN([[0.5]], [[0.0]], [[0.5]]), LinearRNN([[1.0]], [[0.5]], [[1.0]])
+    options = {"learning_rate": [0.1, 2.0, 0.2], "record": 5}
+    whole = train(BPTT(), student, teacher, steps=20, **options)
+    assert np.isfinite(whole.diverged_at).tolist() == [False, True, False]
+    with ThreadPoolExecutor(2) as pool:
+        first = train(BPTT(), student, teacher, steps=10, executor=pool, **options)
+        then = train(BPTT(), student, teacher, steps=10, executor=pool, resume=first, **options)
+    assert_same_history(then, whole, rtol=1e-12, atol=1e-14)
+
+
 def test_a_grid_of_runs_is_shared_out():
     eta = np.array([[0.01], [0.1]])
     whole = train(RFLO(R, 0.3), STUDENTS, TEACHER, eta, 8)
