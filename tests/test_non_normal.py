@@ -11,6 +11,7 @@ import pytest
 from numpy.testing import assert_allclose
 
 from lrnnbook import BPTT, RFLO, EProp, LinearRNN, TruncatedBPTT, loss
+from lrnnbook.losses import check_settled
 from lrnnbook.stein import gramian_factor, gramians, krylov, squares, stein, stein_partial
 
 EPS = np.finfo(float).eps
@@ -219,3 +220,9 @@ def test_radius_close_to_one_keeps_six_digits():
         w = 1 - gap
         expected = Fraction(1, 2) / (1 - Fraction(w) ** 2)
         assert loss(LinearRNN([[1.0]], [[w]], [[1.0]]), zero) == pytest.approx(float(expected), rel=1e-6)
+
+
+def test_a_part_of_no_size_has_no_share_in_the_reason():
+    net = LinearRNN(np.ones((1, 2)), np.full((2, 2), 0.3), np.ones((2, 1)))
+    with pytest.raises(ValueError, match=r"^student: .* moves by \de-05 of its size"):
+        check_settled(lambda student, teacher: [np.stack([0 * student.W, student.W - 0.3 + 1e-12])], net, net)
