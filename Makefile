@@ -23,6 +23,7 @@ lint: .venv/.installed
 	@cmp -s requirements-lint.txt .venv-lint/.installed || { $(PYTHON) -I -m venv --clear .venv-lint \
 	  && .venv-lint/bin/pip -qq install -r requirements-lint.txt && cp requirements-lint.txt .venv-lint/.installed; }
 	@.venv-lint/bin/ruff check
+	@.venv-lint/bin/ruff format --check lrnnbook tools
 	@.venv-lint/bin/mypy --python-executable $(BIN)/python
 
 # Re-execute every chapter and bring it into the form in which chapters are committed.

@@ -122,9 +122,7 @@ def _check_pace(t, before, end):
     array([0.5])
     """
     if np.any(PACE * (end - t) > 1e4 * MOST_STEPS * (t - before)):
-        raise RuntimeError(
-            f"a run needs more than {MOST_STEPS} steps: {PACE} steps took it to time {t.min():.3g} of {end:.6g}"
-        )
+        raise RuntimeError(f"a run needs more than {MOST_STEPS} steps: {PACE} steps took it to time {t.min():.3g} of {end:.6g}")
     return t
 
 

@@ -44,9 +44,9 @@ class WithArrays:
 
     def for_runs(self, shape: tuple[int, ...], index: np.ndarray) -> Self:
         """The rule of some of a batch of networks, those at `index` when the batch axes `shape` are flattened."""
-        return self._with(**{
-            name: some(getattr(self, name), shape, index, core=len(axes.split())) for name, axes in self.arrays.items()
-        })
+        return self._with(
+            **{name: some(getattr(self, name), shape, index, core=len(axes.split())) for name, axes in self.arrays.items()}
+        )
 
     def mode_batches(self) -> dict[str, tuple[int, ...]]:
         """Shapes of the arrays of a rule of modes, by name."""
@@ -54,16 +54,14 @@ class WithArrays:
 
     def for_modes(self, shape: tuple[int, ...], index: np.ndarray) -> Self:
         """The rule of some of a batch of modes, those at `index` when `shape` is flattened."""
-        return self._with(**{
-            name: np.broadcast_to(getattr(self, name), shape).ravel()[index] for name in self.arrays
-        })
+        return self._with(**{name: np.broadcast_to(getattr(self, name), shape).ravel()[index] for name in self.arrays})
 
     @cached_property
     def _of_units(self) -> Self:
         """A rule of modes as one of networks of one unit each."""
-        return self._with(**{
-            name: getattr(self, name)[(..., *(None,) * len(axes.split()))] for name, axes in self.arrays.items()
-        })
+        return self._with(
+            **{name: getattr(self, name)[(..., *(None,) * len(axes.split()))] for name, axes in self.arrays.items()}
+        )
 
 
 def _frozen(name: str, value: ArrayLike) -> np.ndarray:

@@ -78,8 +78,7 @@ def check_axes(name: str, shape: tuple[int, ...], core: str, sizes: dict[str, in
         expected = "(" + ", ".join(["...", *axes]) + ")"
         known = ", ".join(f"{axis} = {sizes[axis]}" for axis in dict.fromkeys(axes) if axis in sizes)
         raise ValueError(
-            f"{name}: expected shape {expected}{' with ' + known if known else ''} and no empty axis among the "
-            f"named, got {shape}"
+            f"{name}: expected shape {expected}{' with ' + known if known else ''} and no empty axis among the named, got {shape}"
         )
     sizes.update(seen)
     return shape[: len(shape) - len(axes)]
@@ -217,9 +216,7 @@ def check_stable(name: str, radius: np.ndarray) -> None:
     >>> check_stable("student", np.array([0.2, 0.9]))
     """
     if not np.all(radius < 1):
-        raise ValueError(
-            f"{name}: an infinite horizon needs a spectral radius below 1, got {np.max(radius):.6g}"
-        )
+        raise ValueError(f"{name}: an infinite horizon needs a spectral radius below 1, got {np.max(radius):.6g}")
 
 
 def check_orthonormal(name: str, matrix: np.ndarray) -> None:

@@ -23,9 +23,7 @@ class Trajectory(NamedTuple):
     exit_time: np.ndarray
 
 
-def integrate(
-    rule: Rule, start: Mode, target: Mode, times: ArrayLike, rtol: float = 1e-8, atol: float = 1e-10
-) -> Trajectory:
+def integrate(rule: Rule, start: Mode, target: Mode, times: ArrayLike, rtol: float = 1e-8, atol: float = 1e-10) -> Trajectory:
     r"""Follow :math:`\frac{d}{dt}(a, b, w) = -\Delta(a, b, w)` from one start or many.
 
     Each run takes its own steps of the explicit Runge-Kutta pair of Dormand and Prince, and all runs take theirs in the

@@ -254,9 +254,7 @@ class Rule(WithArrays, ABC):
                 f"well, got {y.shape}, which may be all outputs (batch, T, o), for every_step=True"
             )
         y = y if every_step else y[..., None, :]
-        batch = broadcast_batch(
-            student=student.batch_shape, inputs=x.shape[:-3], targets=y.shape[:-3], **brought
-        )
+        batch = broadcast_batch(student=student.batch_shape, inputs=x.shape[:-3], targets=y.shape[:-3], **brought)
         # Time first: x[t] is (..., batch, m), and y[-1] (..., batch, o) the targets of the last step.
         x, y = (np.moveaxis(np.broadcast_to(part, batch + part.shape[-3:]), -2, 0) for part in (x, y))
         with np.errstate(over="ignore", invalid="ignore"):

@@ -231,9 +231,7 @@ def check_pair(
     as_network("student", student), as_network("teacher", teacher)
     for axis in "om":
         if getattr(student, axis) != getattr(teacher, axis):
-            raise ValueError(
-                f"student: expected the teacher's {axis} = {getattr(teacher, axis)}, got {getattr(student, axis)}"
-            )
+            raise ValueError(f"student: expected the teacher's {axis} = {getattr(teacher, axis)}, got {getattr(student, axis)}")
     if source is not None:
         if as_network("source", source).o != student.m:
             raise ValueError(f"source: expected as many outputs as the student's m = {student.m}, got o = {source.o}")

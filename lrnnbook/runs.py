@@ -40,9 +40,7 @@ class Runs:
             rule = rule._with(**dict(zip(rule.arrays, state[3:])))
         return rule, LinearRNN.unchecked(*state[:3])
 
-    def attempt(
-        self, function: Callable[..., Any], state: list[np.ndarray], live: np.ndarray
-    ) -> tuple[np.ndarray, Any]:
+    def attempt(self, function: Callable[..., Any], state: list[np.ndarray], live: np.ndarray) -> tuple[np.ndarray, Any]:
         """Call ``function(rule, net, live)`` on the runs on which it raises no ValueError: a mask of these, and what it returns.
 
         A run on which it does is found by halving.
@@ -58,9 +56,7 @@ class Runs:
         live = live[good]
         return good, function(*self.part([part[good] for part in state], live), live) if live.size else None
 
-    def advance(
-        self, look: Callable[..., Any], loss: Callable[..., np.ndarray], state: list[np.ndarray], k: int
-    ) -> Any:
+    def advance(self, look: Callable[..., Any], loss: Callable[..., np.ndarray], state: list[np.ndarray], k: int) -> Any:
         """Keep the state after k steps where `look` can be had of it, freeze the other runs, and return what it saw."""
         if not self.live.size:
             return None

@@ -22,8 +22,14 @@ def share_out(executor, train_piece, rule, student, task, descent, shape, plan, 
     parts = [part for part in np.array_split(np.arange(runs), min(count, max(runs, 1))) if part.size or not runs]
     pieces = [
         executor.submit(
-            train_piece, rule.for_runs(shape, part), some_of(student, shape, part), task.piece(shape, part),
-            descent.piece(shape, part), (part.size,), plan, None if before is None else piece_of(before, shape, part),
+            train_piece,
+            rule.for_runs(shape, part),
+            some_of(student, shape, part),
+            task.piece(shape, part),
+            descent.piece(shape, part),
+            (part.size,),
+            plan,
+            None if before is None else piece_of(before, shape, part),
         )
         for part in parts
     ]

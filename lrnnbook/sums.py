@@ -30,9 +30,7 @@ def expected(rule, sent, student, teacher, T, every_step):
     if lags > MOST_LAGS and lags <= T and not every_step:
         return _limit(rule, sent, student, teacher)
     if min(lags, T) > MOST_LAGS:
-        raise ValueError(
-            f"horizon: expected at most {MOST_LAGS}, or powers of both W that die out within as many lags, got {T}"
-        )
+        raise ValueError(f"horizon: expected at most {MOST_LAGS}, or powers of both W that die out within as many lags, got {T}")
     return _finite(rule, sent, student, teacher, T, every_step, min(lags, T))
 
 

@@ -114,9 +114,7 @@ def train(
     as_network("student", student)
     task = as_task(student, teacher, as_horizon(horizon), every_step, batch_size, seed, shared_inputs, source)
     descent = as_descent(learning_rate, optimiser, student, rule)
-    shape = broadcast_batch(
-        student=student.batch_shape, **task.batches, learning_rate=descent.batch, **rule.batches(student)
-    )
+    shape = broadcast_batch(student=student.batch_shape, **task.batches, learning_rate=descent.batch, **rule.batches(student))
     before = None if resume is None else as_resumed(resume, shape)
     start = 0 if before is None else int(before.times[-1])
     record = -(-steps // 200) if record is None else as_count("record", record)

@@ -26,6 +26,6 @@ class Update(NamedTuple, Generic[Part]):
 def filled(update: Update[np.ndarray], student: Any, batch: tuple[int, ...]) -> Update[np.ndarray]:
     """Repeat the deltas along the batch axes that they do not depend on."""
     shapes = (batch + weights.shape[-2:] for weights in (student.A, student.W, student.B))
-    return Update(*(
-        delta if delta.shape == shape else np.broadcast_to(delta, shape).copy() for delta, shape in zip(update, shapes)
-    ))
+    return Update(
+        *(delta if delta.shape == shape else np.broadcast_to(delta, shape).copy() for delta, shape in zip(update, shapes))
+    )
