@@ -9,15 +9,10 @@ from hypothesis.extra import numpy as hnp
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.integrate import solve_ivp
 
-from lrnnbook import BPTT, RFLO, EProp, Mode, TruncatedBPTT, integrate, optimal_mode
+from lrnnbook import BPTT, RFLO, EProp, Mode, integrate, optimal_mode
+from rules_table import NAMES, of_modes
 
-RULES = {
-    "BPTT": BPTT(),
-    "one-step tBPTT": TruncatedBPTT(),
-    "three-step tBPTT": TruncatedBPTT(3),
-    "RFLO": RFLO(R=0.7, decay=-0.4),
-    "e-prop": EProp(R=0.7),
-}
+RULES = {name: of_modes(name, 0.7) for name in NAMES}
 FALLING = {"RFLO": RFLO(R=-0.7, decay=0.4), "e-prop": EProp(R=-0.7)}  # they push the start (1, 1, 0.5) over the edge
 TARGET = Mode(1.2, 0.8, 0.6)
 
@@ -28,13 +23,12 @@ def velocity(rule, target):
     c = a_ * b_
 
     def sums(w, mu):  # of (mu w)^l over the lags kept
-        lags = rule.steps if isinstance(rule, TruncatedBPTT) else None
-        return sum((mu * w) ** k for k in range(lags)) if lags else 1 / (1 - mu * w)
+        return 1 / (1 - mu * w) if rule.steps == np.inf else sum((mu * w) ** k for k in range(rule.steps))
 
     def f(_, y):
         a, b, w = y
-        sent = float(rule.R) if isinstance(rule, (RFLO, EProp)) else a
-        mu = float(rule.decay) if isinstance(rule, RFLO) else w
+        sent = float(rule.R) if hasattr(rule, "R") else a
+        mu = next((float(getattr(rule, name)) for name in ("decay", "decays") if hasattr(rule, name)), w)
         now, goal = a * b / (1 - w * w), c / (1 - w * w_)
         return [
             -b * (now - goal),

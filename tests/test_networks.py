@@ -13,6 +13,7 @@ from hypothesis.extra import numpy as hnp
 from numpy.linalg import matrix_power
 
 from lrnnbook import LinearRNN, loss, simulate
+from rules_table import network
 
 properties = settings(max_examples=30, deadline=None)
 entries = st.floats(-1, 1, allow_subnormal=False)
@@ -39,11 +40,8 @@ def teams(draw, batch=()):
     return tuple(draw(networks(o=o, m=m, batch=batch)) for _ in range(2))
 
 
-def a_network(seed, o=2, n=3, m=2, radius=0.8, batch=()):
-    rng = np.random.default_rng(seed)
-    W = rng.normal(size=batch + (n, n))
-    W *= radius / np.abs(np.linalg.eigvals(W)).max(axis=-1)[..., None, None]
-    return LinearRNN(rng.normal(size=batch + (o, n)), W, rng.normal(size=batch + (n, m)))
+def a_network(seed, *sizes, **options):
+    return network(np.random.default_rng(seed), *sizes, **options)
 
 
 def singles(net):

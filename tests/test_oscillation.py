@@ -10,7 +10,6 @@ from lrnnbook import (
     RFLO,
     EProp,
     Mode,
-    TruncatedBPTT,
     aligned_network,
     decay_rates,
     integrate,
@@ -20,9 +19,15 @@ from lrnnbook import (
     optimal_mode,
     read_modes,
 )
+from rules_table import NAMES, TABLE, of_modes, sent_to_mode
 
-RULES = [BPTT(), TruncatedBPTT(), TruncatedBPTT(3), RFLO(0.3 + 0.5j, 0.5 - 0.3j), RFLO(1.2, 0.5), EProp(1 - 0.4j)]
-IDS = ["BPTT", "one step", "three steps", "RFLO", "real RFLO", "e-prop"]
+CASES = {  # name, feedback, decay
+    "RFLO of real numbers": ("RFLO", 1.2, 0.5),
+    **{name: (name, 0.3 + 0.5j, 0.5 - 0.3j) for name in NAMES if name != "e-prop"},
+    "e-prop": ("e-prop", 1 - 0.4j, None),
+}
+RULES = [of_modes(*case) for case in CASES.values()]
+IDS = list(CASES)
 every_rule = pytest.mark.parametrize("rule", RULES, ids=IDS)
 
 
@@ -39,24 +44,25 @@ def from_parts(x):
     return Mode(*(x[i] + 1j * x[i + 3] for i in range(3)))
 
 
-def literal_update(rule, mode, target, lags=500):
+def literal_update(case, mode, target, lags=500):
     """The sums of the definition, one lag at a time."""
     a, b, w = (complex(part) for part in mode)
     a_, b_, w_ = (complex(part) for part in target)
-    f, mu = (complex(part).conjugate() for part in rule.mode_sent(mode.a, mode.w))
+    f, mu = (complex(part).conjugate() for part in sent_to_mode(case[0], a, w, *case[1:]))
     e = [(a * b * w**k - a_ * b_ * w_**k).real for k in range(2 * lags)]
-    bc, wc, kept = b.conjugate(), w.conjugate(), range(int(min(rule.steps, lags)))
+    bc, wc, kept = b.conjugate(), w.conjugate(), range(int(min(TABLE[case[0]].steps, lags)))
     da = bc * sum(e[k] * wc**k for k in range(lags))
     db = f * sum(mu**l * e[l] for l in kept)
     dw = f * bc * sum(mu**l * wc**j * e[l + 1 + j] for l in kept for j in range(lags) if abs(mu) ** l * abs(w) ** j > 1e-18)
     return da, db, dw
 
 
-@every_rule
-def test_updates_are_the_sums_over_lags(rule):
+@pytest.mark.parametrize("case", CASES.values(), ids=IDS)
+def test_updates_are_the_sums_over_lags(case):
     rng = np.random.default_rng(1)
     mode, target = random_modes(rng, radius=0.8), random_modes(rng, radius=0.8)
-    assert_allclose(list(rule.mode_update(mode, target)), literal_update(rule, mode, target), rtol=1e-12, atol=1e-13)
+    update = of_modes(*case).mode_update(mode, target)
+    assert_allclose(list(update), literal_update(case, mode, target), rtol=1e-12, atol=1e-13)
 
 
 def test_bptt_is_the_gradient_by_real_and_imaginary_part():

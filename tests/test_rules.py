@@ -13,45 +13,19 @@ from numpy.testing import assert_allclose
 from lrnnbook import LinearRNN, Mode, aligned_network, loss, simulate
 from lrnnbook.rules import BPTT, RFLO, EProp, KolenPollack, TruncatedBPTT, Update
 from lrnnbook.stein import gramians, squares, stein, stein_partial
+from rules_table import BRING_FEEDBACK, BY_UNIT, NAMES, TABLE, decays_of, make, matrices, network, of_modes, sent_back
 
-NAMES = ["BPTT", "one-step tBPTT", "three-step tBPTT", "RFLO", "e-prop"]
 SIZES = [(2, 3, 4, 3), (2, 4, 3, 2), (1, 2, 5, 1), (3, 5, 2, 1)]  # o, n, n of the teacher, m
 
 
 def random_network(rng, o, n, m, radius=0.8, batch=()):
-    W = rng.standard_normal(batch + (n, n))
-    W *= radius / np.abs(np.linalg.eigvals(W)).max(axis=-1)[..., None, None]
-    return LinearRNN(rng.standard_normal(batch + (o, n)), W, rng.standard_normal(batch + (n, m)))
+    return network(rng, o, n, m, radius, batch)
 
 
 def random_pair(seed, o, n, n_teacher, m, radius=0.8):
     rng = np.random.default_rng(seed)
     student, teacher = random_network(rng, o, n, m, radius), random_network(rng, o, n_teacher, m, 0.7)
     return student, teacher, rng.standard_normal((o, n))
-
-
-def make(name, R, decay=-0.4):
-    return {
-        "BPTT": BPTT(),
-        "one-step tBPTT": TruncatedBPTT(),
-        "two-step tBPTT": TruncatedBPTT(steps=2),
-        "three-step tBPTT": TruncatedBPTT(steps=3),
-        "fifty-step tBPTT": TruncatedBPTT(steps=50),
-        "RFLO": RFLO(R, decay),
-        "e-prop": EProp(R),
-    }[name]
-
-
-def sent_back(name, student, R, lag, decay=-0.4):
-    """M_l^T as the paper writes it."""
-    if name == "RFLO":
-        return decay**lag * R.T
-    if name == "e-prop":
-        return matrix_power(np.diag(np.diag(student.W)), lag) @ R.T
-    steps = {
-        "BPTT": np.inf, "one-step tBPTT": 1, "two-step tBPTT": 2, "three-step tBPTT": 3, "fifty-step tBPTT": 50
-    }[name]
-    return matrix_power(student.W.T, lag) @ student.A.T if lag < steps else np.zeros_like(student.A.T)
 
 
 def literal_update(name, student, teacher, R, T):
@@ -160,7 +134,7 @@ def test_the_finite_sum_tends_to_the_limit_geometrically(name, sizes):
     limit = rule.update(student, teacher)
     size = max(np.abs(delta).max() for delta in limit)
     # What is sent back decays at most like this, what it meets like 0.8: the slower of the two pairs wins.
-    decay = {"RFLO": 0.4, "e-prop": np.abs(np.diag(student.W)).max()}.get(name, 0.8)
+    decay = np.abs(np.linalg.eigvals(matrices(name, student, R)[1])).max()
     rate = 0.8 * max(decay, 0.8)
     horizons = (10, 20, 40, 80, 160, 320)
     gaps = [
@@ -186,7 +160,7 @@ def test_slow_students_keep_their_digits():
     mode, target = Mode(0.3, 0.7, 0.9999), Mode(1.1, 0.4, -0.999)
     for name in NAMES:
         dA, dW, dB = (float(delta[0, 0]) for delta in make(name, [[0.6]]).update(student, teacher))
-        assert_allclose([dA, dB, dW], list(make(name, 0.6).mode_update(mode, target)), rtol=1e-10)
+        assert_allclose([dA, dB, dW], list(of_modes(name, 0.6).mode_update(mode, target)), rtol=1e-10)
 
 
 def test_eprop_with_a_diagonal_above_one():
@@ -270,13 +244,13 @@ def rtrl(student, R, inputs, targets, jacobian):
 
 
 @pytest.mark.parametrize("sizes", SIZES)
-@pytest.mark.parametrize("name", ["BPTT", "RFLO", "e-prop"])
+@pytest.mark.parametrize("name", [name for name in NAMES if TABLE[name].steps == np.inf])
 def test_rtrl_with_its_jacobian_replaced(name, sizes):
     student, _, R = random_pair(14, *sizes)
-    jacobian = {"BPTT": student.W, "RFLO": -0.4 * np.eye(student.n), "e-prop": np.diag(np.diag(student.W))}[name]
+    F, G = matrices(name, student, R)
     rng = np.random.default_rng(15)
     inputs, targets = rng.standard_normal((4, 6, student.m)), rng.standard_normal((4, student.o))
-    expected = rtrl(student, student.A if name == "BPTT" else R, inputs, targets, jacobian)
+    expected = rtrl(student, F.T, inputs, targets, G.T)
     assert_same(make(name, R).sampled_update(student, inputs, targets), expected)
 
 
@@ -521,13 +495,14 @@ def test_aligned_networks_learn_mode_by_mode(name):
     modes = Mode([0.7, -1.2, 0.4], [0.9, 0.5, -1.1], [0.85, -0.3, 0.6])
     target = Mode([1.3, 0.8, 2.0], [0.6, 1.4, 0.7], [0.4, 0.9, -0.7])
     U, V, P, P_ = (orthogonal(rng, n) for n in (4, 5, 6, 7))
-    if name == "e-prop":  # hidden units are modes
+    if name in BY_UNIT:  # hidden units are modes
         P = np.eye(6)[[4, 0, 5, 2, 1, 3]] * rng.choice([-1.0, 1.0], 6)
     r = np.array([0.5, -0.9, 1.6])
     R = U[:, :k] * r @ P[:, :k].T
     student, teacher = aligned_network(modes, U, V, P), aligned_network(target, U, V, P_)
     update = make(name, R).update(student, teacher)
-    da, db, dw = make(name, r).mode_update(modes, target)
+    decay = decays_of(-0.4, 6) @ np.abs(P[:, :k]) if name == "per-unit RFLO" else -0.4
+    da, db, dw = of_modes(name, r, decay).mode_update(modes, target)
     for rotated, diagonal in ((U.T @ update.A @ P, da), (P.T @ update.W @ P, dw), (P.T @ update.B @ V, db)):
         expected = np.zeros(rotated.shape)
         expected[range(k), range(k)] = diagonal
@@ -641,7 +616,7 @@ def test_weights_of_different_batches(name, horizon):
         for delta, one in zip(batched, expected):
             assert delta.shape == (2,) + one.shape and delta.flags.writeable
             assert_allclose(delta, two(one), atol=1e-12)
-    if name in ("RFLO", "e-prop"):
+    if name in BRING_FEEDBACK:
         assert make(name, two(R)).update(student, teacher, horizon).A.shape == (2, 2, 3)
 
 

@@ -10,21 +10,14 @@ from scipy.integrate import solve_ivp
 
 from lrnnbook import BPTT, RFLO, EProp, LinearRNN, Mode, TruncatedBPTT, decay_rates, integrate, jacobian, optimal_mode
 from lrnnbook.mode_sums import geometric, geometric_slope
+from rules_table import of_modes
 
-NAMES = ["BPTT", "one-step tBPTT", "four-step tBPTT", "RFLO", "e-prop"]
+CLOSED = ["BPTT", "one-step tBPTT", "four-step tBPTT", "RFLO", "e-prop"]
+SAME_FOR_MODES = {"per-unit RFLO": "RFLO", "SnAp-1": "BPTT"}
+NAMES = [*CLOSED, *SAME_FOR_MODES]
 WEIGHT = st.floats(-2, 2)
 AWAY = st.floats(0.2, 3) | st.floats(-3, -0.2)  # from zero
 RECURRENT = st.floats(-0.95, 0.95)
-
-
-def make(name, r, decay):
-    return {
-        "BPTT": BPTT(),
-        "one-step tBPTT": TruncatedBPTT(),
-        "four-step tBPTT": TruncatedBPTT(steps=4),
-        "RFLO": RFLO(r, decay),
-        "e-prop": EProp(r),
-    }[name]
 
 
 def complex_step(rule, mode, target):
@@ -80,13 +73,13 @@ def formulas(name):
 @pytest.fixture(scope="module")
 def symbolic():
     found = {}
-    for name in NAMES:
+    for name in CLOSED:
         velocity = -sp.Matrix(paper_updates(name))
         found[name] = velocity.jacobian([a, b, w]).subs(OPTIMUM).applyfunc(sp.factor)
     return found
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", CLOSED)
 def test_sympy_trace_determinant_and_zero_mode(name, symbolic):
     J, (q_, psi, wd) = symbolic[name], formulas(name)
     tangent = sp.Matrix([1, -c / s**2, 0])
@@ -98,7 +91,7 @@ def test_sympy_trace_determinant_and_zero_mode(name, symbolic):
     assert sp.simplify(minors - det) == 0
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", CLOSED)
 def test_sympy_reduced_matrix_and_jacobian(name, symbolic):
     J, (q_, psi, wd) = symbolic[name], formulas(name)
     f, d, beta = q_ / s, wd / w_, c / s
@@ -148,8 +141,8 @@ def test_sympy_bptt_one_step_and_eprop():
 @settings(max_examples=60, deadline=None)
 @given(st.sampled_from(NAMES), *[WEIGHT] * 5, *[RECURRENT] * 3)
 def test_jacobian_is_the_complex_step(name, a, b, a_, b_, r, w, w_, decay):
-    rule, mode, target = make(name, r, decay), Mode(a, b, w), Mode(a_, b_, w_)
-    J, expected = jacobian(rule, mode, target), complex_step(make(name, r, decay), mode, target)
+    rule, mode, target = of_modes(name, r, decay), Mode(a, b, w), Mode(a_, b_, w_)
+    J, expected = jacobian(rule, mode, target), complex_step(of_modes(name, r, decay), mode, target)
     assert J.shape == (3, 3) and J.dtype == float
     assert_allclose(J, expected, rtol=1e-9, atol=1e-9 * max(1, np.abs(expected).max()))
 
@@ -157,7 +150,7 @@ def test_jacobian_is_the_complex_step(name, a, b, a_, b_, r, w, w_, decay):
 @settings(max_examples=60, deadline=None)
 @given(st.sampled_from(NAMES), AWAY, AWAY, AWAY, RECURRENT, RECURRENT)
 def test_rates_are_the_eigenvalues_without_the_zero(name, s, c, r, w_, decay):
-    rule, target = make(name, r, decay), Mode(c, 1.0, w_)
+    rule, target = of_modes(name, r, decay), Mode(c, 1.0, w_)
     rates = decay_rates(rule, s, target)
     assert rates.shape == (2,) and rates[0].real >= rates[1].real - 1e-12 * abs(rates[1])
     values = np.linalg.eigvals(complex_step(rule, optimal_mode(s, target), target))
@@ -171,8 +164,8 @@ def test_rates_are_the_eigenvalues_without_the_zero(name, s, c, r, w_, decay):
 @pytest.mark.parametrize("name", NAMES)
 def test_rates_keep_small_eigenvalues(name):
     # Far out on the manifold the two differ by many orders of magnitude; NumPy's 3 by 3 problem would lose the small.
-    rates = decay_rates(make(name, 1.0, 0.5), 1e6, Mode(1.0, 1.0, 0.5))
-    q_, psi, wd = (sp.lambdify((s, r, w_, hat), value)(1e6, 1.0, 0.5, 0.5) for value in formulas(name))
+    rates = decay_rates(of_modes(name, 1.0, 0.5), 1e6, Mode(1.0, 1.0, 0.5))
+    q_, psi, wd = (sp.lambdify((s, r, w_, hat), value)(1e6, 1.0, 0.5, 0.5) for value in formulas(SAME_FOR_MODES.get(name, name)))
     small = -1e-12 * q_ * (4 / 3) ** 2 * (1e-12 * (psi + wd) + q_ * psi**2) / (q_ * psi)
     assert_allclose(rates[0], small, rtol=1e-5)
 
@@ -186,12 +179,12 @@ def test_a_batch_is_a_loop(name):
     a, b, w = rng.uniform(-0.9, 0.9, (3, 4, 1))
     a_, b_, w_ = rng.uniform(0.2, 0.9, (3, 3))
     r, decay = rng.uniform(0.2, 0.9, (2, 3))
-    rule, mode, target = make(name, r, decay), Mode(a, b, w), Mode(a_, b_, w_)
+    rule, mode, target = of_modes(name, r, decay), Mode(a, b, w), Mode(a_, b_, w_)
     J, point, rates = jacobian(rule, mode, target), optimal_mode(a, target), decay_rates(rule, a, target)
     assert J.shape == (4, 3, 3, 3) and point.shape == (4, 3) and rates.shape == (4, 3, 2)
     for i in range(4):
         for j in range(3):
-            one_rule, one_target = make(name, r[j], decay[j]), Mode(a_[j], b_[j], w_[j])
+            one_rule, one_target = of_modes(name, r[j], decay[j]), Mode(a_[j], b_[j], w_[j])
             assert_allclose(J[i, j], jacobian(one_rule, Mode(a[i, 0], b[i, 0], w[i, 0]), one_target), rtol=1e-12)
             assert_allclose([value[i, j] for value in point], [*optimal_mode(a[i, 0], one_target)], rtol=1e-14)
             assert_allclose(rates[i, j], decay_rates(one_rule, a[i, 0], one_target), rtol=1e-12)

@@ -25,26 +25,19 @@ from lrnnbook import (
     train,
     train_flow,
 )
+import rules_table
+from rules_table import BY_UNIT, NAMES, READ_THE_DIAGONAL, decays_of, of_modes
 
-NAMES = ["BPTT", "one-step tBPTT", "three-step tBPTT", "RFLO", "e-prop"]
 SETTINGS = [(np.inf, False), (6, False), (6, True)]  # horizon, every_step
 seeds = st.integers(0, 2**32 - 1)
 
 
 def make(name, R, decay=0.4):
-    return {
-        "BPTT": BPTT(),
-        "one-step tBPTT": TruncatedBPTT(),
-        "three-step tBPTT": TruncatedBPTT(3),
-        "RFLO": RFLO(R, decay),
-        "e-prop": EProp(R),
-    }[name]
+    return rules_table.make(name, R, decay)
 
 
 def network(rng, o=2, n=3, m=2, radius=0.6, batch=(), scale=0.5):
-    W = rng.standard_normal(batch + (n, n))
-    W *= radius / np.abs(np.linalg.eigvals(W)).max(axis=-1)[..., None, None]
-    return LinearRNN(scale * rng.standard_normal(batch + (o, n)), W, scale * rng.standard_normal(batch + (n, m)))
+    return rules_table.network(rng, o, n, m, radius, batch, scale)
 
 
 def team(seed, batch=(), **sizes):
@@ -505,10 +498,12 @@ FEEDBACK = np.array([0.8, 1.2, 0.6])
 def aligned(name):
     rng = np.random.default_rng(25)
     U, V, P, P_ = (np.linalg.qr(rng.standard_normal((n, n)))[0] for n in (4, 5, 6, 7))
-    if name == "e-prop":  # hidden units are modes
+    if name in BY_UNIT:  # hidden units are modes
         P = np.eye(6)[[4, 0, 5, 2, 1, 3]] * rng.choice([-1.0, 1.0], 6)
     R = U[:, :3] * FEEDBACK @ P[:, :3].T
-    return aligned_network(MODES, U, V, P), aligned_network(TARGETS, U, V, P_), make(name, R), (U, V, P)
+    decay = decays_of(0.4, 6) @ np.abs(P[:, :3]) if name == "per-unit RFLO" else 0.4
+    student, teacher = aligned_network(MODES, U, V, P), aligned_network(TARGETS, U, V, P_)
+    return student, teacher, make(name, R), of_modes(name, FEEDBACK, decay), (U, V, P)
 
 
 def assert_modes(nets, bases, modes):
@@ -522,10 +517,10 @@ def assert_modes(nets, bases, modes):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_the_flow_of_an_aligned_student_is_that_of_its_modes(name):
-    student, teacher, rule, bases = aligned(name)
+    student, teacher, rule, of_modes_alone, bases = aligned(name)
     times = [0.0, 0.5, 3.0]
     flow = train_flow(rule, student, teacher, times, rtol=1e-8, atol=1e-10)
-    modes = integrate(make(name, FEEDBACK), MODES, TARGETS, times)
+    modes = integrate(of_modes_alone, MODES, TARGETS, times)
     assert np.all(np.abs(modes.w[:, -1] - MODES.w) > 0.02), "nothing was learned"
     assert_modes(flow.snapshots, bases, modes)
 
@@ -533,13 +528,13 @@ def test_the_flow_of_an_aligned_student_is_that_of_its_modes(name):
 @pytest.mark.parametrize("name", NAMES)
 def test_training_an_aligned_student_is_training_its_modes(name):
     """At any learning rate: the update is that of the modes, so each step keeps the network aligned."""
-    student, teacher, rule, bases = aligned(name)
+    student, teacher, rule, of_modes_alone, bases = aligned(name)
     history = train(rule, student, teacher, 0.1, 50, snapshots=range(0, 51, 10))
-    (a, b, w), of_modes, path = MODES, make(name, FEEDBACK), []
+    (a, b, w), path = MODES, []
     for k in range(51):
         if k % 10 == 0:
             path.append((a, b, w))
-        da, db, dw = of_modes.mode_update(Mode(a, b, w), TARGETS)
+        da, db, dw = of_modes_alone.mode_update(Mode(a, b, w), TARGETS)
         a, b, w = a - 0.1 * da, b - 0.1 * db, w - 0.1 * dw
     assert_modes(history.snapshots, bases, Mode(*(np.stack(parts, axis=-1) for parts in zip(*path))))
 
@@ -704,7 +699,7 @@ def test_a_run_that_diverges_is_frozen_at_its_last_valid_weights(name, horizon, 
     assert np.isfinite(history.losses).all()
     if horizon == np.inf:
         assert history.student.spectral_radius() < 1
-        if name != "e-prop":
+        if name not in READ_THE_DIAGONAL:
             assert after.spectral_radius() >= 1 or not np.isfinite(after.W).all()
 
 
