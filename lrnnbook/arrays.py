@@ -20,8 +20,16 @@ class WithArrays:
         self.__dict__.pop("_of_units", None)
 
     def __post_init__(self) -> None:  # a dataclass fills in its fields past __setattr__
+        self._check_in()
+
+    def _check_in(self) -> None:
+        """Convert and freeze what has not been, as where a subclass has an `__init__` or a `__post_init__` of its own."""
         for name in self.arrays:
-            object.__setattr__(self, name, _frozen(name, getattr(self, name)))
+            value = getattr(self, name, None)
+            if value is None:
+                raise ValueError(f"{name}: expected an array, as `arrays` of {type(self).__name__} says, got none")
+            if type(value) is not np.ndarray or value.flags.writeable:
+                object.__setattr__(self, name, _frozen(name, value))
 
     def __setstate__(self, state: dict[str, Any]) -> None:  # a copy or a pickle is read-only as well
         for name, value in state.items():
@@ -30,12 +38,13 @@ class WithArrays:
     def _with(self, **arrays: np.ndarray) -> Self:
         """A copy with other arrays, known to fit."""
         other = object.__new__(type(self))
-        other.__dict__.update(self.__dict__, **arrays)
+        other.__dict__.update(self.__dict__, **{name: _read_only(array.view()) for name, array in arrays.items()})
         other.__dict__.pop("_of_units", None)
         return other
 
     def batches(self, net: LinearRNN) -> dict[str, tuple[int, ...]]:
         """The batch axes of what the rule brings, by name; ValueError for an array that does not fit the network."""
+        self._check_in()
         sizes = {"o": net.o, "n": net.n, "m": net.m}
         for name in self.arrays:
             if np.iscomplexobj(getattr(self, name)):
@@ -50,6 +59,7 @@ class WithArrays:
 
     def mode_batches(self) -> dict[str, tuple[int, ...]]:
         """Shapes of the arrays of a rule of modes, by name."""
+        self._check_in()
         return {name: np.shape(getattr(self, name)) for name in self.arrays}
 
     def for_modes(self, shape: tuple[int, ...], index: np.ndarray) -> Self:
@@ -65,6 +75,9 @@ class WithArrays:
 
 
 def _frozen(name: str, value: ArrayLike) -> np.ndarray:
-    value = as_array(name, value, "", {}, complex_too=True)
-    value.setflags(write=False)
-    return value
+    return _read_only(as_array(name, value, "", {}, complex_too=True))
+
+
+def _read_only(array: np.ndarray) -> np.ndarray:
+    array.setflags(write=False)
+    return array

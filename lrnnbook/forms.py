@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from .arrays import WithArrays
-from .checks import as_array, as_horizon, as_instance, broadcast_batch, check_stable
+from .checks import as_array, as_count, as_horizon, as_instance, broadcast_batch, check_stable
 from .mode_sums import mode_sums, pair
 from .modes import Mode, as_mode
 from .networks import LinearRNN, as_network, check_pair
@@ -99,6 +99,11 @@ class Rule(WithArrays, ABC):
         Rule
         """
         return self
+
+    def _check_in(self) -> None:
+        super()._check_in()
+        if self.steps != math.inf:
+            object.__setattr__(self, "steps", as_count("steps", self.steps))
 
     def _sent(self, net: LinearRNN) -> tuple[np.ndarray, np.ndarray]:
         F, G = self.sent(net)
@@ -354,7 +359,7 @@ class Rule(WithArrays, ABC):
     def mode_sent(self, a: ArrayLike, w: ArrayLike, b: ArrayLike = 0.0) -> tuple[np.ndarray, np.ndarray]:
         """Feedback f and decay mu of what is sent back to a mode: F and G of a network of one unit."""
         unit = LinearRNN.unchecked(*(np.asarray(value)[..., None, None] for value in (a, w, b)))
-        F, G = self._of_units.sent(unit)
+        F, G = self._of_units._sent(unit)
         return F[..., 0, 0], G[..., 0, 0]
 
 

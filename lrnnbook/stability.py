@@ -173,7 +173,8 @@ def decay_rates(rule: Rule, s: ArrayLike, target: Mode) -> np.ndarray:
     f, mu = rule.mode_sent(a, w, b)
     with np.errstate(over="ignore", invalid="ignore"):
         if rule.oscillates(mode):
-            rates = np.linalg.eigvals(_across(f, mu, a, b, w, rule.steps))
+            across = _across(f, mu, a, b, w, rule.steps)
+            rates = np.linalg.eigvals(across) if np.isfinite(across).all() else np.array(np.nan)
         else:
             rates = _pair_of_rates(f, mu, a, b, w, rule.steps)
     if not np.isfinite(rates).all():

@@ -72,7 +72,7 @@ def train_flow(
         if not runs.learns:
             return update
         # What a step of rate 1 would take from the rule is the rule's own velocity.
-        after = rule.next(net, update, Update(*np.ones(3)))
+        after = rule.next(net, update, Update(*np.ones((3, 1, 1))))
         return [*update, *(getattr(rule, name) - getattr(after, name) for name in rule.arrays)]
 
     def deltas(y, run):

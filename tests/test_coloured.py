@@ -5,10 +5,10 @@ import autograd.numpy as anp
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
+from rules_table import NAMES, TABLE, make, matrices
 
 from lrnnbook import BPTT, RFLO, LinearRNN, loss, random_network, simulate, train, train_flow
 from lrnnbook.sources import draw_inputs
-from rules_table import NAMES, TABLE, make, matrices
 
 TEAM = np.random.default_rng(1)
 STUDENT = random_network(TEAM, 3, o=2, m=2, radius=0.7)

@@ -7,10 +7,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from numpy.testing import assert_allclose, assert_array_equal
+from rules_table import NAMES, of_modes
 from scipy.integrate import solve_ivp
 
 from lrnnbook import BPTT, RFLO, EProp, Mode, integrate, optimal_mode
-from rules_table import NAMES, of_modes
 
 RULES = {name: of_modes(name, 0.7) for name in NAMES}
 FALLING = {"RFLO": RFLO(R=-0.7, decay=0.4), "e-prop": EProp(R=-0.7)}  # they push the start (1, 1, 0.5) over the edge

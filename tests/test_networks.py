@@ -11,9 +11,9 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from numpy.linalg import matrix_power
+from rules_table import network
 
 from lrnnbook import LinearRNN, loss, simulate
-from rules_table import network
 
 properties = settings(max_examples=30, deadline=None)
 entries = st.floats(-1, 1, allow_subnormal=False)

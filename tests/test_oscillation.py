@@ -4,6 +4,7 @@ import autograd
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
+from rules_table import NAMES, TABLE, of_modes, sent_to_mode
 
 from lrnnbook import (
     BPTT,
@@ -19,7 +20,6 @@ from lrnnbook import (
     optimal_mode,
     read_modes,
 )
-from rules_table import NAMES, TABLE, of_modes, sent_to_mode
 
 CASES = {  # name, feedback, decay
     "RFLO of real numbers": ("RFLO", 1.2, 0.5),

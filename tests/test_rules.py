@@ -9,11 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.linalg import matrix_power
 from numpy.testing import assert_allclose
+from rules_table import BRING_FEEDBACK, BY_UNIT, NAMES, TABLE, decays_of, make, matrices, network, of_modes, sent_back
 
 from lrnnbook import LinearRNN, Mode, aligned_network, loss, simulate
 from lrnnbook.rules import BPTT, RFLO, EProp, KolenPollack, TruncatedBPTT, Update
 from lrnnbook.stein import gramians, squares, stein, stein_partial
-from rules_table import BRING_FEEDBACK, BY_UNIT, NAMES, TABLE, decays_of, make, matrices, network, of_modes, sent_back
 
 SIZES = [(2, 3, 4, 3), (2, 4, 3, 2), (1, 2, 5, 1), (3, 5, 2, 1)]  # o, n, n of the teacher, m
 

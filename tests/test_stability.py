@@ -1,16 +1,17 @@
 """Stability, held against what shares no code with it: SymPy, the complex step, NumPy's eigenvalues, trajectories."""
 
+import mpmath
 import numpy as np
 import pytest
 import sympy as sp
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose
+from rules_table import BRING_FEEDBACK, TABLE, of_modes
 from scipy.integrate import solve_ivp
 
 from lrnnbook import BPTT, RFLO, EProp, LinearRNN, Mode, TruncatedBPTT, decay_rates, integrate, jacobian, optimal_mode
 from lrnnbook.mode_sums import geometric, geometric_slope
-from rules_table import of_modes
 
 CLOSED = ["BPTT", "one-step tBPTT", "four-step tBPTT", "RFLO", "e-prop"]
 SAME_FOR_MODES = {"per-unit RFLO": "RFLO", "SnAp-1": "BPTT"}
@@ -168,6 +169,82 @@ def test_rates_keep_small_eigenvalues(name):
     q_, psi, wd = (sp.lambdify((s, r, w_, hat), value)(1e6, 1.0, 0.5, 0.5) for value in formulas(SAME_FOR_MODES.get(name, name)))
     small = -1e-12 * q_ * (4 / 3) ** 2 * (1e-12 * (psi + wd) + q_ * psi**2) / (q_ * psi)
     assert_allclose(rates[0], small, rtol=1e-5)
+
+
+# Close to the edge and to the ends of the floats, in sixty digits.
+
+
+def exact_jacobian(name, mode, target, r, decay):
+    """Central differences of the paper's sums; with steps of 1e-25 in sixty digits they are exact as far as floats go."""
+    with mpmath.workdps(60):
+        *start, a_, b_, w_, r, decay = (mpmath.mpf(float(x)) for x in (*mode, *target, r, decay))
+
+        def velocity(a, b, w):
+            f, mu = r if name in BRING_FEEDBACK else a, decay if name in ("RFLO", "per-unit RFLO") else w
+
+            def kept(z):
+                steps = TABLE[name].steps
+                return 1 / (1 - z) if steps == np.inf else sum(z**lag for lag in range(steps))
+
+            now, goal = a * b / (1 - w * w), a_ * b_ / (1 - w * w_)
+            sent, wanted = kept(mu * w), kept(mu * w_)
+            return -b * (now - goal), -f * (a * b * sent - a_ * b_ * wanted), -f * b * (now * w * sent - goal * w_ * wanted)
+
+        step, columns = mpmath.mpf(10) ** -25, []
+        for j in range(3):
+            ahead, behind = ([x + sign * step * (i == j) for i, x in enumerate(start)] for sign in (1, -1))
+            columns.append([float((p - q) / (2 * step)) for p, q in zip(velocity(*ahead), velocity(*behind))])
+        return np.array(columns).T
+
+
+@pytest.mark.parametrize("gap", [1e-3, 1e-6, 1e-9])
+@pytest.mark.parametrize("start", [(1.0, 1.0, 1.0), (0.5, 2.1, 0.5)])
+@pytest.mark.parametrize("name", [*NAMES, "two-step tBPTT", "fifty-step tBPTT"])
+def test_the_jacobian_next_to_the_edge(name, start, gap):
+    """1 - w^2 carries the rounding of w^2, a quarter of epsilon, and enters up to the third power; twice that is allowed."""
+    mode, target = Mode(*start[:2], 1 - start[2] * gap), Mode(1.0, 1.0, 1 - gap)
+    J, expected = jacobian(of_modes(name, 0.7, 0.4), mode, target), exact_jacobian(name, mode, target, 0.7, 0.4)
+    rounding = 2 * 3 * np.finfo(float).eps / 4 / (1 - max(mode.w, target.w) ** 2)
+    assert_allclose(J, expected, rtol=0, atol=(rounding + 1e-14) * np.abs(expected).max())
+
+
+@pytest.mark.parametrize("lags", [1, 2, 3, 50, 10**6])
+@pytest.mark.parametrize("gap", [1e-3, 1e-8, 1e-12, 0.0])
+def test_geometric_sums_and_their_slopes_next_to_one(lags, gap):
+    y = 1 - gap
+    with mpmath.workdps(60):
+        z = mpmath.mpf(y)
+        if z == 1:
+            total, slope = mpmath.mpf(lags), mpmath.mpf(lags * (lags - 1) // 2)
+        else:
+            total = (1 - z**lags) / (1 - z)
+            slope = total / (1 - z) - lags * z ** (lags - 1) / (1 - z)
+    # A power of y is off by as many roundings as it has factors.
+    assert_allclose([geometric(1.0, y, lags), geometric_slope(1.0, y, lags)], [float(total), float(slope)], rtol=lags * 1e-15)
+
+
+@pytest.mark.parametrize("s", [1e100, -1e100, 1e-100])
+def test_rates_of_very_different_size(s):
+    """The product of the two is phi^4 c^2 (b^2 + s^2), and far out the larger is -phi times the larger of s^2 and b^2."""
+    rates = decay_rates(BPTT(), s, Mode(1.0, 1.0, 0.5))
+    assert_allclose(rates, [-((4 / 3) ** 3), -(4 / 3) * 1e200], rtol=1e-12)
+
+
+@pytest.mark.parametrize(
+    "call, message",
+    [
+        (lambda: decay_rates(BPTT(), 1e155, GOOD), "s: expected numbers at which the rates are within the range"),
+        (lambda: decay_rates(BPTT(), 1e160 + 1e160j, GOOD), "s: expected numbers at which the rates are within the range"),
+        (lambda: decay_rates(EProp(1.0), 1e-110, GOOD), "s: expected numbers at which the rates are within the range"),
+        (lambda: optimal_mode(5e-324, GOOD), r"s: expected numbers at which a\* b\* / s is within the range"),
+        (lambda: jacobian(BPTT(), Mode(1e200, 1e200, 0.5), GOOD), "mode: expected one at which the Jacobian is within the range"),
+        (lambda: jacobian(BPTT(), Mode(1e200 + 1j, 1e200, 0.5), GOOD), "mode: expected one at which the Jacobian is within"),
+        (lambda: BPTT().mode_update(Mode(1e200, 1e200, 0.5), GOOD), "mode: expected one at which the update is within the range"),
+    ],
+)
+def test_beyond_the_floats_is_an_error_of_the_argument(call, message):
+    with pytest.raises(ValueError, match=f"^{message}"):
+        call()
 
 
 # Shapes, batches, errors.

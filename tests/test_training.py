@@ -4,9 +4,11 @@ import autograd
 import autograd.numpy as anp
 import numpy as np
 import pytest
+import rules_table
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
+from rules_table import BY_UNIT, NAMES, READ_THE_DIAGONAL, decays_of, of_modes
 from scipy.integrate import solve_ivp
 
 from lrnnbook import (
@@ -25,8 +27,6 @@ from lrnnbook import (
     train,
     train_flow,
 )
-import rules_table
-from rules_table import BY_UNIT, NAMES, READ_THE_DIAGONAL, decays_of, of_modes
 
 SETTINGS = [(np.inf, False), (6, False), (6, True)]  # horizon, every_step
 seeds = st.integers(0, 2**32 - 1)
