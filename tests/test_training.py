@@ -1031,3 +1031,10 @@ def test_progress_shows_the_median_loss_and_how_many_have_diverged(capsys):
     student, teacher = LinearRNN([[0.5]], [[0.0]], [[0.5]]), LinearRNN([[1.0]], [[0.5]], [[1.0]])
     history = train(BPTT(), student, teacher, [0.1, 0.2, 2.0], 20, progress=True)
     assert f"diverged=1, loss={np.median(history.losses[:, -1]):.3g}" in capsys.readouterr().err
+
+
+def test_the_loss_is_taken_where_it_is_recorded_alone(monkeypatch):
+    taken = []
+    monkeypatch.setattr("lrnnbook.tasks.loss", lambda *args, **options: taken.append(args) or loss(*args, **options))
+    history = train(BPTT(), NET, THREE, 0.01, 50, record=25)
+    assert len(taken) == history.times.size == 3
