@@ -222,7 +222,13 @@ def test_radius_close_to_one_keeps_six_digits():
         assert loss(LinearRNN([[1.0]], [[w]], [[1.0]]), zero) == pytest.approx(float(expected), rel=1e-6)
 
 
-def test_a_part_of_no_size_has_no_share_in_the_reason():
+@pytest.mark.parametrize("which", ["student", "teacher"])
+def test_the_one_whose_last_bits_decide_is_named_with_its_share(which):
     net = LinearRNN(np.ones((1, 2)), np.full((2, 2), 0.3), np.ones((2, 1)))
-    with pytest.raises(ValueError, match=r"^student: .* moves by \de-05 of its size"):
-        check_settled(lambda student, teacher: [np.stack([0 * student.W, student.W - 0.3 + 1e-12])], net, net)
+
+    def compute(student, teacher):
+        W = {"student": student, "teacher": teacher}[which].W
+        return [np.stack([0 * W, W - 0.3 + 1e-12])]  # the first is of no size, and has no share
+
+    with pytest.raises(ValueError, match=rf"^{which}: .* moves by \de-05 of its size"):
+        check_settled(compute, net, net)
