@@ -64,7 +64,10 @@ class Runs:
         if not good.all():
             bad, self.live = self.live[~good], self.live[good]
             self.diverged_at[bad] = k
-            self.losses[bad] = loss(*self.part([part[bad] for part in self.state], bad), bad)
+            # Next to the edge there may be an update but no loss to all digits: then the last one stays.
+            there, last = self.attempt(loss, [part[bad] for part in self.state], bad)
+            if there.any():
+                self.losses[bad[there]] = last
             state = [part[good] for part in state]
         for valid, part in zip(self.state, state):
             valid[self.live] = part

@@ -7,7 +7,6 @@ from .adaptive import check_times, follow
 from .checks import as_horizon
 from .forms import Rule, as_rule
 from .history import History
-from .losses import loss
 from .networks import LinearRNN, as_network, check_pair
 from .progress import bar_of
 from .runs import Runs, pack, unpack
@@ -75,6 +74,9 @@ def train_flow(
         after = rule.next(net, update, Update(*np.ones((3, 1, 1))))
         return [*update, *(getattr(rule, name) - getattr(after, name) for name in rule.arrays)]
 
+    def frozen_loss(rule, net, live):
+        return task.loss(net, shape, live)
+
     def deltas(y, run):
         """The update at y (numbers, runs), in the same form; NaN for a run that has none."""
         out, there = np.full_like(y, np.nan), np.flatnonzero(np.isfinite(y).all(axis=0))
@@ -96,12 +98,18 @@ def train_flow(
         )
     record = np.where(np.isnan(record), last[:, None], record)  # a run that diverged is frozen
     path = unpack(np.moveaxis(record, 1, 0).reshape(times.size * len(record), record.shape[-1]).T, runs.state)
+    losses = np.empty((times.size, runs.live.size))
+    for k in range(times.size):
+        there, value = runs.attempt(frozen_loss, [part.reshape(times.size, -1, *part.shape[1:])[k] for part in path], runs.live)
+        losses[k] = losses[max(k - 1, 0)]  # next to the edge, where a frozen run may have no loss to all digits
+        if there.any():
+            losses[k, there] = value
     path = [part.reshape(times.shape + shape + part.shape[1:]) for part in path]
     snapshots = LinearRNN(*path[:3])
     student = LinearRNN(*(weight[-1] for weight in path[:3]))
     if runs.learns:
         rule = rule._with(**{name: part[-1] for name, part in zip(rule.arrays, path[3:])})
-    losses = np.moveaxis(loss(snapshots, teacher, horizon, every_step, source), 0, -1)
+    losses = losses.T.reshape(*shape, times.size)
     return History(student, times, losses, snapshots, diverged_at.reshape(shape)[()], rule=rule)
 
 
