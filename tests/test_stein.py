@@ -101,3 +101,12 @@ def test_large_transient_growth_is_summed():
     R = gramian_factor(W, C)
     lengths = np.sqrt((rows**2).sum(axis=0))
     np.testing.assert_allclose(R.T @ R / np.outer(lengths, lengths), rows.T @ rows / np.outer(lengths, lengths), atol=1e-13)
+
+
+@pytest.mark.parametrize("lags", [3, 5, 12, 40])
+def test_a_few_lags_of_powers_that_grow_are_the_literal_sum(lags):
+    F, G = np.array([[0.5, 1e3], [0.0, 0.4]]), np.array([[0.3, 0.0], [7.0, -0.6]])
+    X = np.array([[1.0, 2.0], [-3.0, 0.5]])
+    powers, powers_ = squares(lags=lags, student=F, teacher=G)
+    literal = sum(matrix_power(F, k) @ X @ matrix_power(G, k) for k in range(lags))
+    np.testing.assert_allclose(stein.stein_partial(powers, X, powers_, lags), literal, rtol=1e-11)
