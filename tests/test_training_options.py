@@ -408,6 +408,6 @@ def test_a_run_that_ends_next_to_the_edge_keeps_its_last_loss():
     teacher = LinearRNN(np.full((1, 4), c), np.diag(memories), np.ones((4, 1)))
     A, W, B, R = (rng.standard_normal((5, 20, *shape))[0, 1] for shape in ((1, 10), (10, 10), (10, 1), (1, 10)))
     history = train_flow(EProp(R / np.sqrt(10)), LinearRNN(A, 0.1 * W, B), teacher, [0.0, 1.5, 3.0], rtol=1e-3, atol=1e-6)
-    assert 1.5 < history.diverged_at < 3 and 1 - 1e-9 < history.student.spectral_radius() < 1
+    assert 1.5 < history.diverged_at < 3 and 1 - 1e-6 < history.student.spectral_radius() < 1
     assert np.isfinite(history.losses).all()
     assert_allclose(history.losses[1], loss(LinearRNN(*(w[1] for w in weights(history.snapshots))), teacher), rtol=1e-12)
