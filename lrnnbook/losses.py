@@ -6,7 +6,7 @@ import numpy as np
 
 from .checks import as_horizon, finite, largest
 from .networks import LinearRNN, check_pair
-from .powers import LONG, MOST_LAGS, each, grown, jitter, krylov, reach, squares, strides, too_non_normal
+from .powers import LONG, MOST_LAGS, each, grown, jitter, krylov_columns, reach, squares, strides, too_non_normal
 from .sources import series, start_response
 from .stein import columns, gramian_factor, gramian_factor_partial, thin_doublings
 
@@ -93,10 +93,10 @@ def loss(
 
 def _loss_lag_by_lag(student, teacher, batch, horizon, every_step, lags=None):
     lags = lags or horizon
-    h, h_ = krylov(student.W, student.B, lags), krylov(teacher.W, teacher.B, lags)
-    gap = student.A[..., None, :, :] @ h - teacher.A[..., None, :, :] @ h_
-    by_lag = (gap**2).sum(axis=(-2, -1)) * lag_weights(horizon, every_step, lags)
-    return 0.5 * by_lag.sum(axis=-1), far_from(h) or far_from(h_)
+    h, h_ = krylov_columns(student.W, student.B, lags), krylov_columns(teacher.W, teacher.B, lags)
+    gap, m = student.A @ h - teacher.A @ h_, student.m
+    by_lag = (gap**2).sum(axis=-2) * np.repeat(lag_weights(horizon, every_step, lags), m)
+    return 0.5 * by_lag.sum(axis=-1), far_from(h, m) or far_from(h_, m)
 
 
 def _loss_by_doubling(student, teacher, batch, horizon, every_step):
@@ -116,15 +116,15 @@ def _loss_by_doubling(student, teacher, batch, horizon, every_step):
     return 0.5 * (root**2).sum(axis=(-2, -1)), far
 
 
-def far_from(blocks: np.ndarray) -> bool:
-    """Whether the blocks [X, W X, W^2 X, ...] grow far, in the mean over all: then rounding can have grown as well.
+def far_from(blocks: np.ndarray, m: int) -> bool:
+    """Whether the blocks [X, W X, W^2 X, ...] of m columns grow far, in the mean over all: then rounding can have grown as well.
 
     Examples
     --------
-    >>> far_from(np.array([[[1.0]], [[1e6]]]))
+    >>> far_from(np.array([[1.0, 1e6]]), 1)
     True
     """
-    start, square = blocks[..., 0, :, :], np.vdot(blocks, blocks)
+    start, square = blocks[..., :m], np.vdot(blocks, blocks)
     return bool(square * start.size > 1e8 * np.vdot(start, start) * blocks.size)
 
 

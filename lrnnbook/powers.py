@@ -39,18 +39,45 @@ def krylov(W: np.ndarray, X: np.ndarray, count: int) -> np.ndarray:
     >>> krylov(np.array([[2.0]]), np.array([[3.0]]), 4).ravel()
     array([ 3.,  6., 12., 24.])
     """
+    return stacked(krylov_columns(W, X, count), X.shape[-1])
+
+
+def krylov_columns(W: np.ndarray, X: np.ndarray, count: int) -> np.ndarray:
+    """The same side by side, (..., n, count * m): a stride is one product with all the blocks that it moves.
+
+    Examples
+    --------
+    >>> krylov_columns(np.array([[2.0]]), np.array([[3.0, 1.0]]), 3)
+    array([[ 3.,  1.,  6.,  2., 12.,  4.]])
+    """
+    n, m = X.shape[-2:]
     batch = np.broadcast_shapes(W.shape[:-2], X.shape[:-2])
-    blocks, power = np.broadcast_to(X, batch + X.shape[-2:])[..., None, :, :], W[..., None, :, :]
-    bound, most = float(np.vdot(W, W)), LIMIT**2 * W.shape[-1]  # the square of the norm of the power is at most this
-    while blocks.shape[-3] < count and (bound <= most or not tall(power)):
-        later = power @ blocks[..., : count - blocks.shape[-3], :, :]
-        blocks, power, bound = np.concatenate([blocks, later], axis=-3), power @ power, min(bound * bound, most + 1)
-    if blocks.shape[-3] < count:
-        parts = [blocks[..., 0, :, :]]
-        for _ in range(count - 1):
-            parts.append(W @ parts[-1])
-        blocks = np.stack(parts, axis=-3)
+    blocks = np.empty(batch + (n, count * m), dtype=np.result_type(W, X))
+    blocks[..., :m] = X
+    power, stride, done, keeps = W, 1, 1, not tall(W)
+    while done < count:
+        more = min(stride, count - done) * m
+        blocks[..., done * m : done * m + more] = power @ blocks[..., (done - stride) * m : (done - stride) * m + more]
+        done += stride
+        # A longer stride is worth another square where that is cheap beside the strides that it saves.
+        if keeps and done == 2 * stride < count and count > done * (n / 36) ** 2:
+            square = power @ power
+            keeps = not tall(square)
+            power, stride, done = (square, done, done) if keeps else (W, 1, 1)
     return blocks
+
+
+def stacked(columns: np.ndarray, m: int) -> np.ndarray:
+    """Blocks of m columns each, side by side, as a stack.
+
+    Examples
+    --------
+    >>> stacked(np.array([[3.0, 1.0, 6.0, 2.0]]), 2)
+    array([[[3., 1.]],
+    <BLANKLINE>
+           [[6., 2.]]])
+    """
+    return np.moveaxis(columns.reshape(*columns.shape[:-1], -1, m), -2, -3)
 
 
 def tall(power, limit=LIMIT):

@@ -6,9 +6,10 @@ r"""The expected update of any rule: sums over the lags of what it sends back, l
 import math
 
 import numpy as np
+from numpy.lib.stride_tricks import as_strided
 
 from .losses import check_settled, far_from, lag_weights
-from .powers import LONG, MOST_LAGS, grown, krylov, reach, squares, too_non_normal
+from .powers import LONG, MOST_LAGS, grown, krylov, krylov_columns, reach, squares, too_non_normal
 from .sources import series, start_response
 from .stein import gramians, stein, stein_partial
 from .updates import Update
@@ -59,22 +60,22 @@ def coloured(rule, sent, student, teacher, T, every_step, source):
 
 def _finite(rule, sent, student, teacher, T, every_step, lags=None, check=True):
     N = T if lags is None else lags  # from lag N on all is zero
-    h, h_ = krylov(student.W, student.B, N), krylov(teacher.W, teacher.B, N)  # W^k B, k = 0 .. N - 1
-    D = student.A[..., None, :, :] @ h - teacher.A[..., None, :, :] @ h_
-    D = lag_weights(T, every_step, N)[:, None, None] * D
+    h, h_ = krylov_columns(student.W, student.B, N), krylov_columns(teacher.W, teacher.B, N)  # [W^k B], k = 0 .. N - 1
+    o, m = student.o, student.m
+    D = student.A @ h - teacher.A @ h_
+    if every_step:
+        D = np.repeat(lag_weights(T, every_step, N), m) * D
     (F, G), lags = sent, min(rule.steps, N)
-    M = krylov(G, F, lags)  # M_l^T, l = 0 .. lags - 1
-    # ahead[l, j] = D[l + 1 + j], which is zero from lag N on: h_0 = 0.
-    padded, dW = np.concatenate([D, np.zeros_like(D)], axis=-3), 0
-    at_once = max(1, MOST_AT_ONCE // (N * max(1, math.prod(D.shape[:-3])) * math.prod(D.shape[-2:])))
+    M = krylov_columns(G, F, lags)  # [M_l^T], l = 0 .. lags - 1
+    # ahead[l, :, j] = D[l + 1 + j], which is zero from lag N on: h_0 = 0.
+    padded, dW = np.concatenate([D, np.zeros_like(D)], axis=-1), 0
+    at_once = max(1, MOST_AT_ONCE // max(1, D.size))
     for l in range(0, lags, at_once):
-        part = M[..., l : l + at_once, :, :]
-        ahead = padded[..., np.arange(l, l + part.shape[-3])[:, None] + 1 + np.arange(N), :, :]
-        error_h = sum_of_products(ahead, h.mT[..., None, :, :, :])  # E[e_T h_{T-1-l}^T]
-        dW = dW + sum_of_products(part, error_h)
-    error_x = D[..., :lags, :, :]  # E[e_T x_{T-1-l}^T]
-    update = Update(A=sum_of_products(D, h.mT), W=dW, B=sum_of_products(M, error_x))
-    if check and (far_from(h) or far_from(h_) or far_from(M)):
+        ahead = windows(padded[..., (l + 1) * m :], m, min(at_once, lags - l), N * m)
+        dW = dW + M[..., l * o : (l + at_once) * o] @ (ahead @ h.mT)  # which meets E[e_T h_{T-1-l}^T]
+    error_x = windows(D, m, lags, m)  # E[e_T x_{T-1-l}^T]
+    update = Update(A=D @ h.mT, W=dW, B=M @ error_x)
+    if check and (far_from(h, m) or far_from(h_, m) or far_from(M, o)):
         if all(np.isfinite(delta).all() for delta in update):
             check_settled(
                 lambda student, teacher: _finite(rule, sent, student, teacher, T, every_step, N, False), student, teacher
@@ -130,6 +131,21 @@ def common_scale(G, student, teacher):
 def _reach(student, teacher):
     """After how many lags nothing is left to add."""
     return reach(squares(np.finfo(float).eps, student=student.W, teacher=teacher.W)[0])
+
+
+def windows(X, shift, count, width):
+    """Columns of X (..., p, q) from 0, shift, 2 shift, ... on, `width` of them, below each other: (..., count * p, width).
+
+    Examples
+    --------
+    >>> windows(np.array([[1.0, 2.0, 3.0]]), 1, 2, 2)
+    array([[1., 2.],
+           [2., 3.]])
+    """
+    *batch, down, across = X.strides
+    shape = X.shape[:-2] + (count, X.shape[-2], width)
+    view = as_strided(X, shape, (*batch, shift * across, down, across), writeable=False)
+    return view.reshape(X.shape[:-2] + (count * X.shape[-2], width))
 
 
 def sum_of_products(X, Y):
