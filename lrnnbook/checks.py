@@ -61,7 +61,7 @@ def as_array(name: str, value: ArrayLike, core: str, sizes: dict[str, int], comp
 
 
 def check_axes(name: str, shape: tuple[int, ...], core: str, sizes: dict[str, int]) -> tuple[int, ...]:
-    """Return the batch axes of an array's shape ``(..., *core)``; raise ValueError where the others do not fit.
+    """Return the batch axes of a shape ``(..., *core)``; raise ValueError where the other axes do not fit.
 
     See :func:`as_array` for the arguments.
 

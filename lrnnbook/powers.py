@@ -77,7 +77,7 @@ def stacked(columns: np.ndarray, m: int) -> np.ndarray:
     <BLANKLINE>
            [[6., 2.]]])
     """
-    return np.moveaxis(columns.reshape(*columns.shape[:-1], -1, m), -2, -3)
+    return np.moveaxis(columns.reshape(*columns.shape[:-1], columns.shape[-1] // m, m), -2, -3)
 
 
 def tall(power, limit=LIMIT):
