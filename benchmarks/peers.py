@@ -1,11 +1,18 @@
 """What the package is timed against: the same results in the styles one finds in public code."""
 
+import os
+
+os.environ["XLA_FLAGS"] = "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1"
+
+import jax
+import jax.numpy as jnp
 import numpy as np
 import torch
 from scipy.integrate import solve_ivp
 
 torch.set_num_threads(1)
 torch.set_default_dtype(torch.float64)
+jax.config.update("jax_enable_x64", True)
 
 
 def autograd_update(student, teacher, lags, stacked=False):
@@ -26,6 +33,31 @@ def autograd_update(student, teacher, lags, stacked=False):
 
     loss = by_doubling if stacked else by_the_lag
     return lambda: [grad.numpy() for grad in torch.autograd.grad(loss(*weights), weights)]
+
+
+def compiled_update(student, teacher, lags, stacked=False):
+    """The same gradient by JAX, compiled: a scan over the lags, or their states stacked by doubling."""
+    weights = [jnp.asarray(weight) for weight in (student.A, student.W, student.B)]
+    goal = jnp.asarray(teacher.impulse_response(lags))
+
+    def by_the_lag(A, W, B):
+        def step(h, goal_k):
+            return W @ h, ((A @ h - goal_k) ** 2).sum() / 2
+
+        return jax.lax.scan(step, B, goal)[1].sum()
+
+    def by_doubling(A, W, B):
+        blocks, power = B[None], W
+        while len(blocks) < lags:
+            blocks = jnp.concatenate([blocks, power @ blocks[: lags - len(blocks)]])
+            power = power @ power
+        return ((A @ blocks - goal) ** 2).sum() / 2
+
+    gradient = jax.grad(by_doubling if stacked else by_the_lag, argnums=(0, 1, 2))
+    for _ in student.batch_shape:
+        gradient = jax.vmap(gradient)
+    gradient = jax.jit(gradient)
+    return lambda: [np.asarray(part) for part in jax.block_until_ready(gradient(*weights))]
 
 
 def rflo_by_outer_products(student, R, decay, inputs, targets):

@@ -15,11 +15,12 @@ import platform
 import time
 from pathlib import Path
 
+import jax
 import numpy as np
 import scipy
 import torch
 from numpy.testing import assert_allclose
-from peers import autograd_training, autograd_update, mode_velocity, rflo_by_outer_products, scipy_path
+from peers import autograd_training, autograd_update, compiled_update, mode_velocity, rflo_by_outer_products, scipy_path
 
 from lrnnbook import BPTT, RFLO, EProp, LinearRNN, Mode, TruncatedBPTT, integrate, train
 
@@ -51,20 +52,19 @@ def network(rng, o, n, m, batch=(), radius=0.9):
 
 
 def expected_update(n, o, m, batch):
-    """BPTT at an infinite horizon against PyTorch unrolled to so many lags that the two agree."""
+    """BPTT at an infinite horizon against PyTorch and compiled JAX unrolled to so many lags that they agree."""
     rng = np.random.default_rng(1)
     student, teacher = network(rng, o, n, m, batch), network(rng, o, 4, m)
-    peers = [autograd_update(student, teacher, LAGS, stacked) for stacked in (False, True)]
+    peers = [make(student, teacher, LAGS, way) for make in (autograd_update, compiled_update) for way in (False, True)]
     update = BPTT().update(student, teacher)
     for peer in peers:
         for delta, expected in zip(update, peer()):
             assert_allclose(delta, expected, rtol=0, atol=1e-9 * np.abs(expected).max())
     ours, *theirs = race(lambda: BPTT().update(student, teacher), *peers)
     what = f"expected BPTT update, n = {n}, o = m = {o}, " + (f"batch {batch[0]}" if batch else "one student")
-    return [
-        (what, f"PyTorch autograd, {LAGS} lags in a loop", ours, theirs[0]),
-        (what, f"PyTorch autograd, {LAGS} lags stacked by doubling", ours, theirs[1]),
-    ]
+    ways = ("in a loop", "stacked by doubling")
+    names = [f"{who}, {LAGS} lags {way}" for who in ("PyTorch autograd", "compiled JAX") for way in ways]
+    return [(what, name, ours, cost) for name, cost in zip(names, theirs)]
 
 
 def sampled_update(samples, n=20, o=1, m=1, T=100):
@@ -213,6 +213,7 @@ def machine():
         "numpy": np.__version__,
         "scipy": scipy.__version__,
         "torch": torch.__version__,
+        "jax": jax.__version__,
     }
 
 
@@ -229,7 +230,8 @@ def report(about, races, costs):
         "# Benchmark",
         "",
         f"{about['date']}, {about['processor']} with {about['cores']} cores, Python {about['python']}, "
-        f"NumPy {about['numpy']}, SciPy {about['scipy']}, PyTorch {about['torch']}. One thread each, processor time,",
+        f"NumPy {about['numpy']}, SciPy {about['scipy']}, PyTorch {about['torch']}, "
+        f"JAX {about['jax']}. One thread each, processor time,",
         "best of several calls, taken in turns. Made by `make bench`.",
         "",
         "| what | ours | peer | theirs | ratio |",
@@ -255,6 +257,7 @@ def main():
     races = [
         *expected_update(n=20, o=1, m=1, batch=(20,)),
         *expected_update(n=128, o=4, m=4, batch=()),
+        *(row for n, o in ((4, 1), (20, 1), (128, 1), (256, 1)) for row in expected_update(n, o, o, batch=())),
         *(row for samples in (1, 10, 100, 1000) for row in sampled_update(samples)),
         *(row for name in ("BPTT", "one-step tBPTT", "RFLO", "e-prop") for row in trajectories(name)),
         *four_rules(),
