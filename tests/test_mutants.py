@@ -125,7 +125,15 @@ def test_what_lived_is_tried_again_when_a_test_changes(tree, tmp_path):
     assert Store(tmp_path, tree).get(killed)["killed_by"] == "tests/test_small.py::test_floored"
 
 
-def test_a_mutant_that_does_not_end_is_killed(tree, tmp_path):
+def test_a_mutant_that_does_not_end_is_killed(tree, tmp_path, monkeypatch):
+    monkeypatch.setattr(mutants, "GRACE", 3)
     tester = Trials(tree, tmp_path, ["tests/test_small.py"], float("inf"))
-    tester.limit = 3
+    tester.seconds = {"tests/test_small.py::test_floored": 0.01}
     assert tester.killer(Mutant("lrnnbook/small.py", 1, "", "", "while True: pass")) == "no end"
+
+
+def test_surroundings_that_fail_kill_no_mutant(tree, tmp_path):
+    tester = Trials(tree, tmp_path, ["tests/test_small.py"], float("inf"))
+    (tmp_path / "tests" / "test_small.py").write_text("import a_module_that_is_gone")
+    with pytest.raises(SystemExit, match="no longer run without a mutant"):
+        tester.killer(Mutant("lrnnbook/small.py", 1, "", "", SOURCE))

@@ -25,7 +25,7 @@ HEAVY = """pytest hypothesis nbval.plugin nbclient IPython numpy scipy.integrate
     matplotlib.pyplot""".split()
 APART = """test_build test_everywhere test_howto test_map test_mutants test_notebooks test_packaging test_readme test_site
     test_types test_workflows""".split()
-PATIENCE, GRACE = 5, 30  # a mutant hangs after so many times the seconds of the package itself, and so many more
+PATIENCE, GRACE = 5, 30  # tests hang after so many times the seconds that they take without a mutant, and so many more
 
 COMPARISONS = {
     ast.Lt: [ast.LtE, ast.GtE], ast.LtE: [ast.Lt, ast.Gt], ast.Gt: [ast.GtE, ast.LtE], ast.GtE: [ast.Gt, ast.Lt],
@@ -187,7 +187,7 @@ class Trials:
     """A copy of the tree, as it stands now, in which mutants are tried, one at a time."""
 
     def __init__(self, root, folder, tests, slowest):
-        self.folder, self.slowest, self.seconds, self.limit = Path(folder), slowest, {}, 3600
+        self.folder, self.slowest, self.seconds = Path(folder), slowest, {}
         self.tests = tests or sorted(f"tests/{path.name}" for path in root.glob("tests/test_*.py") if path.stem not in APART)
         self.context = multiprocessing.get_context("forkserver")
         self.context.set_forkserver_preload(HEAVY)
@@ -204,7 +204,7 @@ class Trials:
         process.start()
         theirs.close()
         try:
-            return ours.recv() if ours.poll(self.limit) else None
+            return ours.recv() if ours.poll(self.patience(paths)) else None
         except EOFError:
             return None
         finally:
@@ -225,10 +225,10 @@ class Trials:
             raise SystemExit("the tests fail without any mutant:\n" + (self.folder / "log").read_text(encoding="utf-8"))
         return result[2]
 
-    def expect(self, seconds):
-        """How long the tests take the package as it is: decides their order, and when a mutant hangs."""
-        self.seconds = seconds
-        self.limit = PATIENCE * sum(value for value in seconds.values() if value <= self.slowest) + GRACE
+    def patience(self, paths):
+        """After how many seconds tests hang: many times what they take the package as it is, once that is known."""
+        own = [took for test, took in self.seconds.items() if took <= self.slowest and test.startswith(tuple(paths))]
+        return PATIENCE * sum(own) + GRACE if self.seconds else None
 
     def killer(self, mutant):
         """The test that kills a mutant, or None."""
@@ -236,10 +236,14 @@ class Trials:
         own = [mutant.path, *(test for test in self.tests if Path(test).stem == f"test_{Path(mutant.path).stem}")]
         for paths in (own, ["lrnnbook", *(test for test in self.tests if test not in own)]):
             result = self.run(paths)
-            if result is None:
-                return "no end"
-            if result[0] not in (0, 5):  # 5: a file without tests
-                return result[1] or "pytest itself"
+            if result is None or result[0] not in (0, 5):  # 5: a file without tests
+                name = "no end" if result is None else result[1] or "pytest itself"
+                if "::" not in name:  # it may be the surroundings that fail
+                    self.apply()
+                    again = self.run(own)
+                    if again is None or again[0] not in (0, 5):
+                        raise SystemExit(f"the tests no longer run without a mutant: {', '.join(own)}")
+                return name
         return None
 
 
@@ -289,7 +293,7 @@ def main(arguments=None, root=ROOT):
     if missing:
         with tempfile.TemporaryDirectory() as folder:
             tester = Trials(root, folder, options.tests, options.slowest)
-            tester.expect(store.seconds(tester))
+            tester.seconds = store.seconds(tester)
             for number, mutant in enumerate(missing, 1):
                 store.put(mutant, tester.killer(mutant))
                 print(f"{number} of {len(missing)}, {store.get(mutant)['killed_by'] or 'LIVED'}: {mutant}", flush=True)
