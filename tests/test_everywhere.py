@@ -182,14 +182,14 @@ DISTURBED = """
 import runpy, sys
 import numpy as np
 import lrnnbook as lb
-from lrnnbook import networks, training
+from lrnnbook import losses, training
 rng = np.random.default_rng(0)
 student, teacher = (lb.LinearRNN(*(0.3 * rng.normal(size=(10, *shape)) for shape in [(2, 3), (3, 3), (3, 2)])) for _ in range(2))
 x, y = rng.normal(size=(4, 6, 2)), rng.normal(size=(4, 2))
 R = rng.normal(size=(2, 3))
 mode, target = lb.Mode(0.5, 0.7, rng.uniform(size=10)), lb.Mode(1.0, 1.0, 0.8)
 def numbers():
-    yield "loss", [networks.loss(student, teacher), lb.loss(student, teacher, 5), lb.mode_loss(mode, target)]
+    yield "loss", [losses.loss(student, teacher), lb.loss(student, teacher, 5), lb.mode_loss(mode, target)]
     for rule, scalar in [(lb.BPTT(), lb.BPTT()), (lb.TruncatedBPTT(2),) * 2, (lb.RFLO(R, 0.5), lb.RFLO(1.0, 0.5)),
                          (lb.EProp(R), lb.EProp(1.0))]:
         kind = type(rule).__name__
