@@ -9,6 +9,7 @@ from numpy.linalg import matrix_power
 from scipy.linalg import solve_discrete_lyapunov
 
 from lrnnbook import stein
+from lrnnbook.powers import krylov_columns
 from lrnnbook.stein import krylov, squares
 
 
@@ -110,3 +111,30 @@ def test_a_few_lags_of_powers_that_grow_are_the_literal_sum(lags):
     powers, powers_ = squares(lags=lags, student=F, teacher=G)
     literal = sum(matrix_power(F, k) @ X @ matrix_power(G, k) for k in range(lags))
     np.testing.assert_allclose(stein.stein_partial(powers, X, powers_, lags), literal, rtol=1e-11)
+
+
+@pytest.mark.parametrize("scale", [0.7, 3.0], ids=["squared", "too tall to square"])
+@pytest.mark.parametrize("n", [1, 3, 60])
+def test_krylov_side_by_side_is_the_powers_one_by_one(n, scale):
+    """Small matrices square their strides further than large ones, and tall ones not at all."""
+    rng = np.random.default_rng(n)
+    W = scale * rng.standard_normal((4, n, n)) / np.sqrt(n)
+    X = rng.standard_normal((4, n, 2))
+    for count in (1, 2, 5, 16, 33):
+        expected, block = [], X
+        for _ in range(count):
+            expected.append(block)
+            block = W @ block
+        expected = np.concatenate(expected, axis=-1)
+        assert np.abs(krylov_columns(W, X, count) - expected).max() <= 1e-12 * np.abs(expected).max()
+
+
+def test_a_factor_a_row_is_a_diagonal_matrix():
+    rng = np.random.default_rng(7)
+    f, X, W = np.array([[1.0], [-1.0], [0.3], [0.0]]), rng.standard_normal((5, 4, 3)), rng.standard_normal((5, 3, 3))
+    W = 0.9 * W / np.abs(np.linalg.eigvals(W)).max(axis=-1)[:, None, None]
+    (G,) = squares(student=W)
+    rows = stein.stein_by_rows(f, X, G)
+    for i in range(4):  # row i of the sum is X_i (I - f_i W)^-1
+        expected = np.linalg.solve(np.swapaxes(np.eye(3) - f[i, 0] * W, -1, -2), X[:, i, :, None])[..., 0]
+        assert np.abs(rows[:, i] - expected).max() < 1e-10
