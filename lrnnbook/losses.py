@@ -144,7 +144,7 @@ def check_settled(compute, student, teacher, most=(1e-6, 1e-6, 1e-6)):
     Examples
     --------
     >>> net = LinearRNN([[1.0]], [[0.5]], [[1.0]])
-    >>> check_settled(lambda student, teacher: [student.W - teacher.W], net, net)
+    >>> check_settled(lambda student, teacher: [student.A @ student.W - teacher.A @ teacher.W], net, net)
     """
     answer = compute(student, teacher)
     own = compute(student, LinearRNN(0 * teacher.A, teacher.W, teacher.B))
