@@ -70,6 +70,7 @@ def claim(
 
 
 def as_finite(name: str, value: SupportsFloat) -> float:
+    """Return `value` as a float; raise ValueError unless it is one finite number."""
     try:
         finite = float(value)
     except (TypeError, ValueError):
