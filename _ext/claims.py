@@ -7,14 +7,12 @@ block. The numbers are those of the execution that the pages show. On a book
 with a map, a claim without a statement, a number or a place on the map is a warning, and `make book` fails on warnings.
 """
 
-from contextlib import suppress
 from pathlib import Path
 
-import nbformat
+import executed
 from docutils import nodes
 from docutils.parsers.rst import directives
 from docutils.statemachine import StringList
-from jupyter_cache import get_cache
 from sphinx.addnodes import pending_xref
 from sphinx.transforms.post_transforms import SphinxPostTransform
 from sphinx.util import logging
@@ -24,6 +22,7 @@ from sphinx.util.nodes import make_refnode
 from lrnnbook.book.claims import FORMULA, MIME, line
 
 CLAIMS = range(1, 11)
+MAP = "reference/map"
 logger = logging.getLogger(__name__)
 
 
@@ -77,7 +76,7 @@ class Claim(ClaimDirective):
         where = "Proved: " + listed("prf:ref", proved) + ("; seen: " + listed("numref", seen) if seen else "")
         where = nodes.inline("", "", *self.parsed(nodes.container(), where + ".")[0].children)
         last = nodes.paragraph("", "", where, nodes.Text(" Held by the numbers below"), *tested(held), nodes.Text("."))
-        if "map" in self.env.found_docs:
+        if MAP in self.env.found_docs:
             last += [nodes.Text(" All ten claims are on "), to_map(self.env, n, "the map"), nodes.Text(".")]
 
         box = nodes.admonition("", nodes.title("", f"Claim {n}"), classes=["claim"], held=held)
@@ -89,7 +88,7 @@ class Claim(ClaimDirective):
 def to_map(env, n, text):
     """A link to a claim's place on the map; on a book without one, the text alone."""
     text = nodes.inline("", text)
-    if "map" not in env.found_docs:
+    if MAP not in env.found_docs:
         return text
     target = {"refdomain": "std", "reftype": "ref", "reftarget": f"map-claim-{n}", "refexplicit": True}
     return pending_xref("", text, refdoc=env.docname, **target)
@@ -222,29 +221,21 @@ def complaints(pages):
 
 def check(app, env):
     for complaint in complaints(records(env)):
-        logger.warning(complaint, location="map", type="claims")
+        logger.warning(complaint, location=MAP, type="claims")
 
 
 def measure(app, doctree):
-    """Note the numbers of the page that was just read, from its execution in MyST-NB's cache, and show them on it."""
-    path = app.env.doc2path(app.env.docname)
-    if path.endswith(".ipynb"):
-        notebook = nbformat.read(path, as_version=4)
-        with suppress(KeyError):  # where nothing is executed, the notebook has its own outputs
-            _, notebook = get_cache(app.env.mystnb_config.execution_cache_path).merge_match_into_notebook(notebook)
-        outputs = (output.get("data", {}) for cell in notebook.cells for output in cell.get("outputs", []))
-        measured = [dict(data[MIME]) for data in outputs if MIME in data]
-        record(app.env, app.env.docname)["measured"] = measured
-        show(app.env, doctree, measured)
+    """Note the numbers of the page that was just read and show them on it."""
+    measured = [dict(entry) for entry in executed.data(app.env, MIME)]
+    record(app.env, app.env.docname)["measured"] = measured
+    show(app.env, doctree, measured)
 
 
 def show(env, doctree, measured):
     """Put the numbers into the lines that claims left on the page; lines that follow each other become one list."""
     measured = list(measured)
-    for output in list(doctree.findall(is_output)):
-        said = "".join(node.astext() for node in output if node.get("mime_type") == "text/plain").strip()
-        found = [entry for entry in measured if line(entry) == said][:1]
-        for entry in found:
+    for output, said in executed.places(doctree):
+        for entry in [entry for entry in measured if line(entry) == said][:1]:
             del measured[: measured.index(entry) + 1]
             before = output.parent[max(output.parent.index(output) - 1, 0)]
             if before.get("claim") == entry["number"]:
@@ -254,10 +245,6 @@ def show(env, doctree, measured):
                 head = [to_map(env, entry["number"], f"Claim {entry['number']}"), nodes.Text(" holds: ")]
                 first = nodes.list_item("", nodes.paragraph("", "", *head, *told(entry)))
                 output.replace_self(nodes.bullet_list("", first, classes=["claims"], claim=entry["number"]))
-
-
-def is_output(node):
-    return isinstance(node, nodes.container) and node.get("nb_element") == "mime_bundle"
 
 
 def told(entry):

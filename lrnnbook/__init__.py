@@ -6,6 +6,7 @@ The names below are the package; the book derives what each of them computes.
 from importlib.metadata import PackageNotFoundError, version
 
 from .book.claims import claim
+from .book.questions import Question, question
 from .book.style import STYLES, TARGET, use_style
 from .flow import Trajectory, integrate
 from .forms import Rule
@@ -55,6 +56,8 @@ __all__ = [
     "change_rank",
     "effective_rank",
     "claim",
+    "question",
+    "Question",
     "STYLES",
     "TARGET",
     "use_style",

@@ -19,7 +19,7 @@ import lrnnbook as lb
 from lrnnbook.book.claims import MIME, as_markdown, line
 
 ROOT = Path(__file__).resolve().parent.parent
-MAP = ROOT / "_build" / "html" / "map.html"
+MAP = ROOT / "_build" / "html" / "reference" / "map.html"
 sys.path.insert(0, str(ROOT / "_ext"))
 import claims  # noqa: E402
 
@@ -202,7 +202,7 @@ sys.path.insert(0, {str(ROOT / "_ext")!r})
 extensions = ["myst_nb", "sphinx_proof", "claims"]
 nb_execution_mode = "off"
 nitpicky = True
-root_doc = "map"
+root_doc = "reference/map"
 exclude_patterns = ["out"]
 """
 STATED = """# A chapter
@@ -218,7 +218,7 @@ One.
 The rank is *at most* $o$, by {prf:ref}`thm-one`.
 ```
 """
-LISTED = "# The map\n\n```{toctree}\nchapter\n```\n\n## 1. One\n\n```{evidence} 1\n```\n"
+LISTED = "# The map\n\n```{toctree}\n/chapter\n```\n\n## 1. One\n\n```{evidence} 1\n```\n"
 
 
 def book(folder, stated=STATED, listed=LISTED, measured=({"measured": 3e-15, "at_most": 1e-10},)):
@@ -226,7 +226,8 @@ def book(folder, stated=STATED, listed=LISTED, measured=({"measured": 3e-15, "at
     (folder / "tests").mkdir(exist_ok=True)
     (folder / "tests" / "test_one.py").touch()
     (folder / "conf.py").write_text(CONF, encoding="utf-8")
-    (folder / "map.md").write_text(listed, encoding="utf-8")
+    (folder / "reference").mkdir(exist_ok=True)
+    (folder / "reference" / "map.md").write_text(listed, encoding="utf-8")
     outputs = [
         nbformat.v4.new_output(
             "display_data", {"text/plain": line(entry), "text/markdown": as_markdown(line(entry)), MIME: entry}
@@ -242,7 +243,7 @@ def book(folder, stated=STATED, listed=LISTED, measured=({"measured": 3e-15, "at
     command = [sys.executable, "-m", "sphinx", "-q", "-b", "html", str(folder), str(out)]
     run = subprocess.run(command, capture_output=True, text=True)
     assert run.returncode == 0, run.stderr
-    return run.stderr, *((out / f"{page}.html").read_text(encoding="utf-8") for page in ("chapter", "map"))
+    return run.stderr, *((out / f"{page}.html").read_text(encoding="utf-8") for page in ("chapter", "reference/map"))
 
 
 def without_tags(html):
@@ -254,12 +255,12 @@ def test_the_map_repeats_statement_and_number_and_follows_the_chapter(tmp_path):
     assert not re.search(r"claim 1:", warned) and "label" not in warned and "mime" not in warned, warned
     for n in claims.CLAIMS[1:]:
         assert f"claim {n}: no chapter states it" in warned and f"claim {n}: not on the map" in warned
-    assert 'id="claim-1"' in chapter and 'href="map.html#map-claim-1"' in chapter
+    assert 'id="claim-1"' in chapter and 'href="reference/map.html#map-claim-1"' in chapter
     assert MIME not in chapter and "Claim 1 holds: the rank \\(o\\): 3.0e-15, at most 1e-10." in without_tags(chapter)
     text = without_tags(page)
     assert "The rank is at most" in text and "3.0e-15 at most 1e-10" in text and "tests/test_one.py" in text
-    assert page.count('href="chapter.html#thm-one"') == 2  # where it is proved, and in the statement
-    assert 'id="map-claim-1"' in page and 'href="chapter.html#claim-1"' in page
+    assert page.count('href="../chapter.html#thm-one"') == 2  # where it is proved, and in the statement
+    assert 'id="map-claim-1"' in page and 'href="../chapter.html#claim-1"' in page
 
     entry = {"measured": 0.25, "at_least": 0.1, "because": "rounding of $n$ numbers"}
     _, _, page = book(tmp_path, STATED.replace("at most", "below"), measured=[entry])
@@ -279,7 +280,7 @@ def test_lines_of_one_cell_become_one_list_with_their_numbers(tmp_path):
         r"\(x^*\): 0.25, 0.1 to 1.",
         "|r a*b*|: 0.75, 0.1 to 1.",
     ]
-    assert shown[0].count('href="map.html#map-claim-1"') == 1
+    assert shown[0].count('href="reference/map.html#map-claim-1"') == 1
     assert chapter.count("|r a") == 2  # nothing is left of the lines without numbers
 
 
@@ -308,4 +309,4 @@ def test_the_map_lists_ten_claims_with_their_numbers():
         assert entry, f"claim {n} is not on the map"
         heads, cells = (len(re.findall(rf"<{tag}\b", entry[1])) for tag in ("th", "td"))
         assert heads in (3, 4) and cells >= heads and cells % heads == 0, f"claim {n} has no number"
-        assert re.search(r'href="chapters/[^"]+#claim-\d+"', entry[1]), f"claim {n} does not say where it is measured"
+        assert re.search(r'href="\.\./chapters/[^"]+#claim-\d+"', entry[1]), f"claim {n} does not say where it is measured"

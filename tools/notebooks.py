@@ -25,9 +25,10 @@ METADATA = {
     "language_info": {"name": "python"},
 }
 EXACT = "exact_cancellation"  # why a cell of digits that cancel exactly may be spared the jitter of tools/everywhere.py
-CELL_METADATA = {"tags", "mystnb", EXACT}
-IMAGES = re.compile(r"^image/")
-CLAIM = "application/vnd.lrnnbook.claim+json"  # a measured number: another machine rounds it differently
+CELL_METADATA = {"tags", "mystnb", "jupyter", EXACT}
+CLAIM = "application/vnd.lrnnbook.claim+json"
+# Pictures, and what comes with measured numbers, which another machine rounds differently.
+UNCOMMITTED = re.compile(r"image/|application/vnd\.lrnnbook\.")
 MACHINE_PATH = re.compile(r"(?:/(?:home|root|Users|tmp|work|var/folders)/|[A-Z]:\\+Users\\|site-packages|ipykernel_\d)")
 # A date with a time of day, as a log or an execution record writes it.
 TIMESTAMP = re.compile(r"\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}")
@@ -49,7 +50,7 @@ def clean(notebook):
                 output.execution_count = count
             if "data" in output:
                 data, told = output.data, output.metadata
-                output.data = nbformat.from_dict({k: v for k, v in data.items() if k != CLAIM and not IMAGES.match(k)})
+                output.data = nbformat.from_dict({k: v for k, v in data.items() if not UNCOMMITTED.match(k)})
                 output.metadata = nbformat.from_dict({k: v for k, v in told.items() if k in output.data or k == "scrapbook"})
     return notebook
 
@@ -87,10 +88,8 @@ def cell_problems(cell, count):
             yield f"fails with {output.ename}"
         if output.get("name") == "stderr":
             yield "writes to stderr"
-        if any(IMAGES.match(kind) for kind in output.get("data", {})):
-            yield "an image among its outputs"
-        if CLAIM in output.get("data", {}):
-            yield "a claim's number among its outputs"
+        for kind in filter(UNCOMMITTED.match, output.get("data", {})):
+            yield "an image among its outputs" if kind.startswith("image/") else f"measured numbers among its outputs: {kind}"
         text = str(output.get("text", "")) + str(output.get("data", ""))
         if MACHINE_PATH.search(text):
             yield "a machine's path among its outputs"
@@ -129,7 +128,7 @@ def without_figure(notebook):
     """The first code cell, counted from 1, that shows a figure and has none among its outputs."""
     for count, cell in enumerate((cell for cell in notebook.cells if cell.cell_type == "code"), 1):
         kinds = [kind for output in cell.outputs for kind in output.get("data", {})]
-        if "plt.show()" in cell.source and not any(IMAGES.match(kind) for kind in kinds):
+        if "plt.show()" in cell.source and not any(kind.startswith("image/") for kind in kinds):
             return count
 
 

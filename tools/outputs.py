@@ -2,7 +2,7 @@
 
 import difflib
 
-from notebooks import CLAIM, IMAGES
+from notebooks import CLAIM, UNCOMMITTED
 
 
 def texts(cell):
@@ -15,7 +15,7 @@ def texts(cell):
             said["error"] = said.get("error", "") + f"{output.ename}: {output.evalue}\n"
         else:
             for kind, text in output.data.items():
-                if kind != CLAIM and not IMAGES.match(kind):
+                if not UNCOMMITTED.match(kind):
                     said[kind] = said.get(kind, "") + f"{text}\n"
     return sorted(map(list, said.items()))
 

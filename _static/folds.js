@@ -1,0 +1,60 @@
+// Starred sections and long proofs are folded; one button opens them all, here and on every page from then on.
+(() => {
+  "use strict";
+
+  const KEY = "lrnnbook-open";
+  const folds = () => [...document.querySelectorAll("details:is(.starred, .in-full)")];
+
+  function stored() {
+    try { return localStorage.getItem(KEY) === "yes"; } catch { return false; }
+  }
+
+  function store(open) {
+    try { localStorage.setItem(KEY, open ? "yes" : "no"); } catch {}  // without storage it holds for this page
+  }
+
+  function addButton() {
+    const box = document.querySelector(".aims");
+    if (!box || folds().length === 0) return;
+    const button = document.createElement("button");
+    button.className = "btn btn-sm btn-outline-primary open-folds";
+    button.textContent = "Open all proofs and starred sections";
+    const set = open => {
+      folds().forEach(fold => { fold.open = open; });
+      button.setAttribute("aria-pressed", open);
+    };
+    button.onclick = () => {
+      const open = button.getAttribute("aria-pressed") !== "true";
+      set(open);
+      store(open);
+    };
+    set(stored());
+    box.append(button);
+  }
+
+  // A link into a fold opens it; not all browsers do so by themselves.
+  function openTarget() {
+    const target = document.getElementById(decodeURIComponent(location.hash.slice(1)));
+    let fold = target?.closest("details:not([open])");
+    if (!fold) return;
+    for (; fold; fold = fold.parentElement?.closest("details:not([open])")) fold.open = true;
+    target.scrollIntoView();
+  }
+
+  // On paper everything is open.
+  let closed = [];
+  addEventListener("beforeprint", () => {
+    closed = [...document.querySelectorAll("details.fold:not([open])")];
+    closed.forEach(fold => { fold.open = true; });
+  });
+  addEventListener("afterprint", () => closed.forEach(fold => { fold.open = false; }));
+
+  function ready() {
+    addButton();
+    openTarget();
+    addEventListener("hashchange", openTarget);
+  }
+
+  if (document.readyState === "loading") document.addEventListener("DOMContentLoaded", ready);
+  else ready();
+})();
