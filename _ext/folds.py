@@ -1,6 +1,7 @@
 """Starred sections and long proofs are folded on the screen, and open in print.
 
-Of a starred section the first paragraph stays in sight, of a long proof its first paragraph: one sentence that says why.
+Of a starred section the first paragraph stays in sight, which says what it finds, of a long proof its first paragraph, one
+sentence that says why.
 """
 
 from docutils import nodes
@@ -41,7 +42,11 @@ def fold_up(app, doctree, docname):
 
 
 def complaints(doctree):
-    """What keeps the long proofs of a chapter from being folded: one that does not open with one sentence that says why."""
+    """Folds whose first paragraph is missing, or goes on in what is folded."""
+    for section in doctree.findall(is_starred):
+        first = section[1].astext().rstrip() if len(section) > 1 and isinstance(section[1], nodes.paragraph) else ""
+        if len(section) < 3 or not 5 <= len(first.split()) <= 90 or not first.endswith((".", "?", ")")):
+            yield f"a starred section has to open with a paragraph that says what it finds: {section[0].astext()!r}"
     for proof in doctree.findall(is_long):
         (box,) = proof.children
         why = box[0].astext() if isinstance(box[0], nodes.paragraph) else ""

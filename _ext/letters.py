@@ -15,14 +15,19 @@ NOTATION = "reference/notation"
 GREEK = """alpha beta gamma delta epsilon varepsilon zeta eta theta vartheta iota kappa lambda mu nu xi pi varpi rho varrho
     sigma varsigma tau upsilon phi varphi chi psi omega Gamma Delta Theta Lambda Xi Pi Sigma Upsilon Phi Psi Omega ell""".split()
 KEPT = ("hat", "widehat", "tilde", "mathcal", "mathfrak", "mathbb", "mathsf")  # which make another letter
-UPRIGHT = re.compile(r"\\(?:text|mathrm|operatorname\*?|mathtt|texttt|mbox|label|tag|begin|end)\s*(?:\{(?:[^{}]|\{[^{}]*\})*\}|[A-Za-z])")
-DIFFERENTIAL = re.compile(r"(?<![A-Za-z])d(?=[A-Za-z]|\\[a-z])|frac\s*\{d(\^\d)?\}|(?<![A-Za-z])d\^\d")
+GROUP = r"\{(?:[^{}]|\{[^{}]*\})*\}"
+UPRIGHT = re.compile(
+    rf"\\(?:text(?:bf|it|rm|tt)?|math(?:rm|tt)|operatorname\*?|mbox|label|tag|begin|end)(?![A-Za-z])\s*(?:{GROUP}|[A-Za-z])"
+)
+LINE_END = re.compile(r"\\\\(?:\[[^\]]*\])?")
+NORM = re.compile(r"\\rVert_F(?![A-Za-z])")
+DIFFERENTIAL = re.compile(r"(?<![A-Za-z\\])d(?=[A-Za-z]|\\[A-Za-z])|frac\s*\{d(\^\d)?\}|(?<=\{)d(?= *\\m)|(?<![A-Za-z\\])d\^\d")
 EXPONENTIAL = re.compile(r"(?<![A-Za-z\\])e(?=\^)")
 LETTER = re.compile(
-    rf"\\(?P<kept>{'|'.join(KEPT)})(?![a-zA-Z])\s*\{{?\s*(?P<base>\\[A-Za-z]+|[A-Za-z])|\\(?P<greek>{'|'.join(GREEK)})(?![a-zA-Z])"
-    r"|\\[A-Za-z]+|(?P<latin>[A-Za-z])"
+    rf"\\(?P<kept>{'|'.join(KEPT)})(?![a-zA-Z])\s*\{{?\s*(?P<base>\\[A-Za-z]+|[A-Za-z])"
+    rf"|\\(?P<greek>{'|'.join(GREEK)})(?![a-zA-Z])|\\[A-Za-z]+|(?P<latin>[A-Za-z])"
 )
-INDEX = re.compile(r"[_^]\s*(?:\{(?:[^{}]|\{[^{}]*\})*\}|\\[A-Za-z]+|.)")
+INDEX = re.compile(rf"[_^]\s*(?:{GROUP}|\\[A-Za-z]+|.)")
 
 
 def letters(tex):
@@ -31,7 +36,7 @@ def letters(tex):
     >>> letters(r"\Delta W = \hat w^l R^\top e_T + \tfrac{d}{dt}\bar W")
     ['Delta', 'W', 'hat w', 'l', 'R', 'e', 'T', 't']
     """
-    for apart in (UPRIGHT, DIFFERENTIAL, EXPONENTIAL):
+    for apart in (LINE_END, UPRIGHT, NORM, DIFFERENTIAL, EXPONENTIAL):
         tex = apart.sub(" ", tex)
     found = []
     for match in LETTER.finditer(tex):
@@ -43,13 +48,18 @@ def letters(tex):
     return list(dict.fromkeys(found))
 
 
-def formulas(node):
-    return [each.astext() for each in node.findall(lambda each: isinstance(each, (nodes.math, nodes.math_block)))]
+def formulas(node, passed_over=lambda node: False):
+    """The formulas of a page, in order, without the parts that `passed_over` names."""
+    if passed_over(node):
+        return []
+    if isinstance(node, (nodes.math, nodes.math_block)):
+        return [node.astext()]
+    return [tex for child in node.children for tex in formulas(child, passed_over)]
 
 
-def letters_of(node):
-    """The letters of all formulas of a page."""
-    return {letter for tex in formulas(node) for letter in letters(tex)}
+def letters_of(node, passed_over=lambda node: False):
+    """The letters of the formulas of a page, in the order in which they come."""
+    return list(dict.fromkeys(letter for tex in formulas(node, passed_over) for letter in letters(tex)))
 
 
 @dataclass

@@ -1,7 +1,7 @@
 """The box in which a chapter says what it is for, what it needs, how long it takes and what its symbols mean.
 
-`{aims}` holds what a reader can do afterwards; its option `needs` lists the sections to have read, as `05_truncated_bptt#what-is-lost`.
-Minutes are counted (reading.py), symbols are found and explained by the notation page (letters.py). A section that does not
+`{aims}` holds what a reader can do afterwards; its option `needs` lists the sections to have read, `03_modes#aligned-networks`
+for one. Minutes are counted (reading.py), symbols are found and explained by the notation page (letters.py). A section that does not
 exist, a letter that the notation page does not know, and a long proof without its sentence are warnings.
 """
 
@@ -10,7 +10,7 @@ from docutils.parsers.rst import directives
 from docutils.statemachine import StringList
 from folds import complaints, fold
 from letters import NOTATION, letters_of, read_notation
-from reading import is_long, is_starred, minutes
+from reading import is_apart, is_long, is_starred, minutes
 from sphinx.util import logging
 from sphinx.util.docutils import SphinxDirective
 from sphinx.util.nodes import make_refnode
@@ -19,7 +19,7 @@ logger = logging.getLogger(__name__)
 
 
 def chapters(env):
-    """What is known of each chapter: `{docname: {"needs": [...], "core": minutes, "all": minutes, "letters": {...}}}`."""
+    """What is known of each chapter: `{docname: {"needs": [...], "core": minutes, "all": minutes, "letters": [...]}}`."""
     if not hasattr(env, "chapters"):
         env.chapters = {}
     return env.chapters
@@ -45,7 +45,7 @@ class Aims(SphinxDirective):
 
 def is_beyond_core(node):
     """Starred sections, and of long proofs all but the first sentence."""
-    return is_starred(node) or (isinstance(node.parent, nodes.admonition) and is_long(node.parent.parent) and node.parent[0] is not node)
+    return is_starred(node) or (is_long(node.parent and node.parent.parent) and node.parent[0] is not node)
 
 
 def measure(app, doctree):
@@ -55,7 +55,9 @@ def measure(app, doctree):
     if docname in chapters(env):
         whole = minutes(doctree)
         core = minutes(doctree, is_beyond_core)
-        chapters(env)[docname] |= {"core": core, "all": whole, "letters": letters_of(doctree)}
+        first = letters_of(doctree, lambda node: is_apart(node) or is_beyond_core(node))
+        letters = list(dict.fromkeys(first + letters_of(doctree)))
+        chapters(env)[docname] |= {"core": core, "all": whole, "letters": letters, "first": len(first)}
         for complaint in complaints(doctree):
             logger.warning(f"{docname}: {complaint}", location=docname, type="form")
 
@@ -115,7 +117,7 @@ def before(app, docname):
 def times(env, docname):
     known = chapters(env)[docname]
     core, whole = rounded(known["core"]), rounded(known["all"])
-    words = f" Core {core} minutes; with starred sections and all proofs {whole}. Exercises come on top."
+    words = f" Core {core} minutes; with starred sections and all proofs {whole}. Exercises come on top. "
     yield nodes.paragraph("", "", nodes.strong("", "Time."), nodes.Text(words))
 
 
@@ -124,18 +126,28 @@ def rounded(count):
 
 
 def symbols(app, docname):
-    notation, chapter = getattr(app.env, "notation", None), chapter_number(app.env, docname)
+    notation, known = getattr(app.env, "notation", None), chapters(app.env)[docname]
     if notation is None:
         return
-    used = {notation.row(letter, chapter) for letter in chapters(app.env)[docname]["letters"]}
-    rows = []
-    for anchor, (symbol, meaning) in notation.rows.items():
-        if anchor in used:
-            uri = app.builder.get_relative_uri(docname, NOTATION) + "#" + anchor
-            said = nodes.reference("", "", *plain(meaning), internal=True, refuri=uri)
-            rows.append(nodes.definition_list_item("", nodes.term("", "", *plain(symbol)), nodes.definition("", nodes.paragraph("", "", said))))
-    if rows:
-        yield fold("", nodes.definition_list("", *rows, classes=["symbols"]), kind="symbols", says=f"Symbols ({len(rows)})")
+    anchors = [notation.row(letter, chapter_number(app.env, docname)) for letter in known["letters"]]
+    first = list(dict.fromkeys(anchor for anchor in anchors[: known["first"]] if anchor))
+    then = [anchor for anchor in dict.fromkeys(anchors) if anchor and anchor not in first]
+    parts = [meanings(app, docname, first)]
+    if then:
+        head = nodes.paragraph("", "", nodes.emphasis("", "Only in proofs, starred sections and exercises:"))
+        parts += [head, meanings(app, docname, then)]
+    yield fold("", *parts, kind="symbols", says=f"Symbols ({len(first)} in the core)")
+
+
+def meanings(app, docname, anchors):
+    items = []
+    for anchor in anchors:
+        symbol, meaning = app.env.notation.rows[anchor]
+        uri = app.builder.get_relative_uri(docname, NOTATION) + "#" + anchor
+        said = nodes.reference("", "", *plain(meaning), internal=True, refuri=uri)
+        meant = nodes.definition("", nodes.paragraph("", "", said))
+        items.append(nodes.definition_list_item("", nodes.term("", "", *plain(symbol)), meant))
+    return nodes.definition_list("", *items, classes=["symbols"])
 
 
 def plain(entry):

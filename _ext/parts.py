@@ -64,7 +64,8 @@ def picture(app, docname, every, rows, part):
                 if need in place:
                     top, bottom = place[need], place[number]
                     reach = LEFT - 0.5 - min(LEFT - 0.8, 0.8 + 0.55 * (bottom - top) / ROW)
-                    curves.append(f'<path d="M{LEFT - 0.5} {top} C{reach:.2f} {top} {reach:.2f} {bottom} {LEFT - 0.5} {bottom}"/>')
+                    curve = f"M{LEFT - 0.5} {top:g} C{reach:.2f} {top:g} {reach:.2f} {bottom:g} {LEFT - 0.5} {bottom:g}"
+                    curves.append(f'<path d="{curve}"/>')
         items.append(item(app, docname, number, here, wanted, number in part))
     height = ROW * len(rows)
     svg = f'<svg aria-hidden="true" viewBox="0 0 {LEFT} {height:g}" style="width: {LEFT}rem; height: {height:g}rem">'
@@ -78,7 +79,8 @@ def item(app, docname, number, here, wanted, inside):
     said = [f"needs {names}" if wanted else "needs no other"] * inside
     known = chapters(app.env)[here]
     said += [f"core {rounded(known['core'])} minutes"] if inside else ["from an earlier part"]
-    return f'<li class="{"inside" if inside else "before"}"><a href="{uri}">{number}. {title}</a><span>{", ".join(said)}</span></li>'
+    kind = "inside" if inside else "before"
+    return f'<li class="{kind}"><a href="{uri}">{number}. {title}</a><span>{", ".join(said)}</span></li>'
 
 
 def outdated(app, env, added, changed, removed):

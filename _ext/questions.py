@@ -54,21 +54,23 @@ def form(number, entry):
         given = dict(entry["wrong"])
         answer = f"{entry['answer']:.3g}"
     verdicts = [
-        element("p", element("strong", nodes.Text("Right.")), class_="verdict", data_for="right", hidden="hidden"),
-        *(
-            element("p", element("strong", nodes.Text("Not yet. ")), *words(why), class_="verdict", data_for=value, hidden="hidden")
-            for value, why in given.items()
-        ),
-        element("p", nodes.Text("Not yet. Try again, or open the answer."), class_="verdict", data_for="other", hidden="hidden"),
-        element("p", nodes.Text("This is not a number or a fraction."), class_="verdict", data_for="none", hidden="hidden"),
+        verdict("right", "Right."),
+        *(verdict(value, "Not yet. ", words(why)) for value, why in given.items()),
+        verdict("other", "Not yet. ", [nodes.Text("Try again, or open the answer.")]),
+        verdict("none", "This is not a number or a fraction."),
     ]
     numbers = {} if entry["choices"] else {"data_answer": repr(entry["answer"]), "data_within": repr(entry["within"])}
     check = element("button", nodes.Text("Check"), type="submit", class_="btn btn-sm btn-primary", hidden="hidden")
-    status = element("div", *verdicts, role="status")
+    status = element("div", *verdicts, role="status", aria_live="polite")
     why = nodes.paragraph("", "", nodes.strong("", "", *spoken(answer)), nodes.Text(". "), *spoken(entry["why"]))
     fields = element("fieldset", label, *asked)
     box = element("form", fields, check, status, class_="question", id=name, **numbers)
     return nodes.container("", box, fold("", why, kind="answer", says=f"Answer to question {number}"), classes=["self-check"])
+
+
+def verdict(given, head, why=()):
+    """What is said of an answer, hidden until it is given."""
+    return element("p", element("strong", nodes.Text(head)), *why, class_="verdict", data_for=given, hidden="hidden")
 
 
 def choice(name, i, text, entry):

@@ -62,4 +62,5 @@ def lines(node):
 
 
 def is_long(node):
+    """Whether a node is a proof that is folded."""
     return isinstance(node, proof_node) and lines(node) > LONG

@@ -18,14 +18,14 @@
     if (!box || folds().length === 0) return;
     const button = document.createElement("button");
     button.className = "btn btn-sm btn-outline-primary open-folds";
-    button.textContent = "Open all proofs and starred sections";
-    const set = open => {
+    let open;
+    const set = now => {
+      open = now;
       folds().forEach(fold => { fold.open = open; });
-      button.setAttribute("aria-pressed", open);
+      button.textContent = `${open ? "Close" : "Open"} all proofs and starred sections`;
     };
     button.onclick = () => {
-      const open = button.getAttribute("aria-pressed") !== "true";
-      set(open);
+      set(!open);
       store(open);
     };
     set(stored());

@@ -41,7 +41,7 @@ class Question:
             right = given == self.answer
             said = self.wrong.get(given, "")
         else:
-            number = as_finite("answer", answer)
+            number = as_finite("answer", answer)  # type: ignore[arg-type]  # which refuses a text that is no number
             right = self.near(number, self.answer)
             said = next((why for value, why in self.wrong.items() if self.near(number, value)), "")
         return f"Right. {self.why}" if right else f"Not yet. {said}".rstrip()
