@@ -1,8 +1,8 @@
 """The box in which a chapter says what it is for, what it needs, how long it takes and what its symbols mean.
 
 `{aims}` holds what a reader can do afterwards; its option `needs` lists the sections to have read, `03_modes#aligned-networks`
-for one. Minutes are counted (reading.py), symbols are found and explained by the notation page (letters.py). A section that does not
-exist, a letter that the notation page does not know, and a long proof without its sentence are warnings.
+for one. Minutes are counted (reading.py), symbols are found, and explained by the notation page (letters.py). A section that
+does not exist, a letter that the notation page does not know, and a long proof without its sentence are warnings.
 """
 
 from docutils import nodes

@@ -1,13 +1,13 @@
 """How long a reader needs, by one formula, and how long a proof is in print.
 
 Words are read at 130 a minute, a formula in the text counts as two. A displayed formula takes twenty seconds, a figure or a
-cell of code that is shown half a minute. In a proof all of this takes twice as long. Exercises and their solutions do not count.
+cell of code that is shown half a minute. In a proof all of this takes twice as long. Self-checks, exercises and their solutions do not count.
 """
 
 import re
 
 from docutils import nodes
-from sphinx_exercise.nodes import exercise_node, is_solution_node
+from sphinx_exercise.nodes import exercise_enumerable_node, exercise_node, solution_node
 from sphinx_proof.nodes import proof_node
 
 SPEED, INLINE, DISPLAYED, SHOWN = 130, 2, 1 / 3, 1 / 2  # words a minute, words, minutes, minutes
@@ -30,7 +30,7 @@ def is_hidden(cell):
 
 def is_apart(node):
     """Exercises and solutions, which are not read but done."""
-    return isinstance(node, exercise_node) or is_solution_node(node)
+    return isinstance(node, (exercise_node, exercise_enumerable_node, solution_node))
 
 
 def minutes(node, passed_over=lambda node: False):
