@@ -21,7 +21,9 @@ UPRIGHT = re.compile(
 )
 LINE_END = re.compile(r"\\\\(?:\[[^\]]*\])?")
 NORM = re.compile(r"\\rVert_F(?![A-Za-z])")
-DIFFERENTIAL = re.compile(r"(?<![A-Za-z\\])d(?=[A-Za-z]|\\[A-Za-z])|frac\s*\{d(\^\d)?\}|(?<=\{)d(?= *\\m)|(?<![A-Za-z\\])d\^\d")
+DIFFERENTIAL = re.compile(
+    r"(?<![A-Za-z\\])d(?=[A-Za-z]|\\[A-Za-z]|\([A-Z])|frac\s*\{d(\^\d)?\}|(?<=\{)d(?= *\\m)|(?<![A-Za-z\\])d\^\d"
+)
 EXPONENTIAL = re.compile(r"(?<![A-Za-z\\])e(?=\^)")
 LETTER = re.compile(
     rf"\\(?P<kept>{'|'.join(KEPT)})(?![a-zA-Z])\s*\{{?\s*(?P<base>\\[A-Za-z]+|[A-Za-z])"
