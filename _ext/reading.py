@@ -1,7 +1,8 @@
 """How long a reader needs, by one formula, and how long a proof is in print.
 
 Words are read at 130 a minute, a formula in the text counts as two. A displayed formula takes twenty seconds, a figure or a
-cell of code that is shown half a minute. In a proof all of this takes twice as long. Self-checks, exercises and their solutions do not count.
+cell of code that is shown half a minute. In a proof all of this takes twice as long. Self-checks, exercises and their
+solutions do not count.
 """
 
 import re

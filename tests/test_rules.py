@@ -785,6 +785,8 @@ def test_rules_are_frozen_and_keep_their_own_copy():
 @pytest.mark.parametrize(
     "make", [lambda: RFLO(np.eye(2), 0.5), lambda: EProp(np.eye(2)), lambda: KolenPollack(np.eye(2), 0.5, 0.1)]
 )
-def test_a_rule_that_holds_arrays_equals_itself_alone(make):
+def test_a_rule_that_holds_arrays_is_frozen_and_equals_itself_alone(make):
     one, other = make(), make()
     assert one == one and one != other and len({one, other}) == 2
+    with pytest.raises(AttributeError):
+        one.R = other.R

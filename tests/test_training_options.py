@@ -334,12 +334,13 @@ def test_what_has_diverged_stays_where_it_was_when_threads_go_on():
     assert_same_history(then, whole, rtol=1e-12, atol=1e-14)
 
 
-def test_a_grid_of_runs_is_shared_out():
+def test_a_grid_of_runs_is_shared_out_and_goes_on():
     eta = np.array([[0.01], [0.1]])
     whole = train(RFLO(R, 0.3), STUDENTS, TEACHER, eta, 8)
     with ThreadPoolExecutor(4) as pool:
-        shared = train(RFLO(R, 0.3), STUDENTS, TEACHER, eta, 8, executor=pool)
-    assert shared.losses.shape == (2, 5, 9)
+        shared = train(RFLO(R, 0.3), STUDENTS, TEACHER, eta, 5, executor=pool)
+        assert shared.losses.shape == (2, 5, 6)
+        shared = train(RFLO(R, 0.3), STUDENTS, TEACHER, eta, 3, executor=pool, resume=shared)
     assert_same_history(shared, whole, rtol=1e-12, atol=1e-14)
 
 
