@@ -37,6 +37,8 @@ def letters(tex):
 
     >>> letters(r"\Delta W = \hat w^l R^\top e_T + \tfrac{d}{dt}\bar W")
     ['Delta', 'W', 'hat w', 'l', 'R', 'e', 'T', 't']
+    >>> letters(r"\begin{aligned} &\textbf{BPTT} \\[4pt] \dot a &= \lVert d\Theta \rVert_F^2 \end{aligned}")
+    ['a', 'Theta']
     """
     for apart in (LINE_END, UPRIGHT, NORM, DIFFERENTIAL, EXPONENTIAL):
         tex = apart.sub(" ", tex)
