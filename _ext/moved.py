@@ -27,8 +27,10 @@ def leave_word(app, exception):
     if exception or app.builder.name != "html":
         return
     for old, new in app.config.moved_pages.items():
-        if new not in app.env.found_docs or old in app.env.found_docs:
-            raise ConfigError(f"moved_pages: {old} to {new}: expected an old address that is free, and a page at the new one")
+        if new not in app.env.found_docs:  # a part of the book
+            continue
+        if old in app.env.found_docs:
+            raise ConfigError(f"moved_pages: expected an address that is free, got {old}, which is a page")
         path = Path(app.builder.get_outfilename(old))
         path.parent.mkdir(parents=True, exist_ok=True)
         address = relative_uri(app.builder.get_target_uri(old), app.builder.get_target_uri(new))

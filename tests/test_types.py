@@ -11,7 +11,7 @@ import lrnnbook as lb
 
 PACKAGE = Path(lb.__file__).parent
 # Each imports only from those before it.
-LAYERS = """checks updates progress book.claims book.style adaptive spectra mode_sums powers stein passes networks sources losses
+LAYERS = """checks updates progress book.claims book.questions book.style adaptive spectra mode_sums powers stein passes networks sources losses
 modes sums arrays forms rules stability flow runs history descent sharing tasks training training_flow""".split()
 
 
@@ -55,5 +55,6 @@ def test_modules_import_only_from_the_layers_below():
     for place, module in enumerate(LAYERS):
         tree = ast.parse(modules[module].read_text(encoding="utf-8"))
         own = [node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node.level]
-        assert {node.module for node in own} <= set(LAYERS[:place]), module
+        folder = module.rpartition(".")[0]
+        assert {f"{folder}.{node.module}".lstrip(".") for node in own} <= set(LAYERS[:place]), module
         assert all(node.level == 1 for node in own) and own == [node for node in tree.body if node in own], module

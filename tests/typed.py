@@ -49,5 +49,6 @@ assert_type(lb.train_flow(rule, student, teacher, times=[0.0, 1.0]).converged_at
 assert_type(lb.change_rank(student.W, np.zeros((2, 2)), rtol=1e-8), np.ndarray)
 assert_type(lb.effective_rank(student.W), np.ndarray)
 lb.claim(7, "rank of the change", measured=lb.change_rank(teacher.W, [[0.0]]), at_most=1, because="one output")
+assert_type(lb.question("What?", 1, "So.", {2: "Twice."}), lb.Question)
 lb.use_style()
 print(lb.STYLES["RFLO"]["color"], lb.TARGET["color"])
