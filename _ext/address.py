@@ -1,13 +1,16 @@
-"""Take the repository's address from the environment, so that a fork's book points at the fork.
+"""Take the repository's address from the environment, so that a fork's book points at the fork and installs it.
 
 `BOOK_REPOSITORY` is an https address such as a forge shows in the browser, `BOOK_BRANCH` the branch that holds the
-chapters (main unless set). Without the first, the book has no repository link and no launch buttons.
+chapters (main unless set). Without the first, the book has no repository link and no launch buttons. The directive `install` is
+the command that installs the package from there.
 """
 
 import os
 import re
 
+from docutils import nodes
 from sphinx.errors import ConfigError
+from sphinx.util.docutils import SphinxDirective
 
 FORM = r"https://[^/]*(github|gitlab|bitbucket)[^/]*(/[\w.-]+){2,}"
 BINDER = "https://mybinder.org"
@@ -31,6 +34,18 @@ def use_address(app, config):
     )
 
 
+class Install(SphinxDirective):
+    def run(self):
+        address = self.config.html_theme_options.get("repository_url")
+        command = f'pip install "lrnnbook[book] @ git+{address or "ADDRESS"}"'
+        block = [nodes.literal_block(command, command, language="sh")]
+        if address:
+            return block
+        words = " stands for the address of the book's repository, as your browser shows it: this copy was built without one."
+        return [*block, nodes.paragraph("", "", nodes.literal("ADDRESS", "ADDRESS"), nodes.Text(words))]
+
+
 def setup(app):
     app.connect("config-inited", use_address)
+    app.add_directive("install", Install)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

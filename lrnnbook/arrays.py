@@ -15,6 +15,14 @@ class WithArrays:
 
     arrays: ClassVar[dict[str, str]] = {}
 
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        for name, axes in cls.arrays.items():
+            if not set(axes.split()) <= set("onm"):
+                raise ValueError(
+                    f"arrays: expected the axes of {name} among o, n and m, as in 'o n', got {axes!r} in {cls.__name__}"
+                )
+
     def __setattr__(self, name: str, value: Any) -> None:
         super().__setattr__(name, _frozen(name, value) if name in self.arrays else value)
         self.__dict__.pop("_of_units", None)
@@ -52,7 +60,26 @@ class WithArrays:
         return {name: check_axes(name, getattr(self, name).shape, axes, sizes) for name, axes in self.arrays.items()}
 
     def for_runs(self, shape: tuple[int, ...], index: np.ndarray) -> Self:
-        """The rule of some of a batch of networks, those at `index` when the batch axes `shape` are flattened."""
+        """The rule of some of a batch of networks.
+
+        Parameters
+        ----------
+        shape : tuple of int
+            The batch axes of the networks. What the rule brings broadcasts with them; an array without batch axes stays.
+        index : array (k,) of int
+            Which networks, when those axes are flattened.
+
+        Returns
+        -------
+        Rule
+            Of the same class, for networks with one batch axis, (k,).
+
+        Examples
+        --------
+        >>> from lrnnbook import RFLO
+        >>> RFLO(R=[[[1.0]], [[2.0]], [[3.0]]], decay=0.5).for_runs((3,), [2, 0]).R.ravel()
+        array([3., 1.])
+        """
         return self._with(
             **{name: some(getattr(self, name), shape, index, core=len(axes.split())) for name, axes in self.arrays.items()}
         )

@@ -11,7 +11,9 @@ Some = TypeVar("Some")
 Numbers = TypeVar("Numbers", np.ndarray, float)
 
 
-def as_array(name: str, value: ArrayLike, core: str, sizes: dict[str, int], complex_too: bool = False) -> np.ndarray:
+def as_array(
+    name: str, value: ArrayLike, core: str, sizes: dict[str, int], complex_too: bool = False, known_from: str = ""
+) -> np.ndarray:
     """Return `value` as a finite float array of shape ``(..., *core)``.
 
     Parameters
@@ -26,6 +28,8 @@ def as_array(name: str, value: ArrayLike, core: str, sizes: dict[str, int], comp
         Axis name to size. A name met for the first time is added; one met before must agree.
     complex_too : bool
         Whether complex numbers are kept as such, and not refused.
+    known_from : str
+        The argument that the sizes come from, for the error.
 
     Raises
     ------
@@ -53,14 +57,14 @@ def as_array(name: str, value: ArrayLike, core: str, sizes: dict[str, int], comp
         kind = "real numbers, or complex ones," if complex_too else "real numbers"
         raise ValueError(f"{name}: expected {kind} of shape {expected}, got {value!r}") from None
     seen = dict(sizes)
-    check_axes(name, array.shape, core, seen)
+    check_axes(name, array.shape, core, seen, known_from)
     if not np.isfinite(array).all():
         raise ValueError(f"{name}: expected finite numbers, got NaN or infinity")
     sizes.update(seen)
     return array
 
 
-def check_axes(name: str, shape: tuple[int, ...], core: str, sizes: dict[str, int]) -> tuple[int, ...]:
+def check_axes(name: str, shape: tuple[int, ...], core: str, sizes: dict[str, int], known_from: str = "") -> tuple[int, ...]:
     """Return the batch axes of a shape ``(..., *core)``; raise ValueError where the other axes do not fit.
 
     See :func:`as_array` for the arguments.
@@ -77,9 +81,8 @@ def check_axes(name: str, shape: tuple[int, ...], core: str, sizes: dict[str, in
     if not fits:
         expected = "(" + ", ".join(["...", *axes]) + ")"
         known = ", ".join(f"{axis} = {sizes[axis]}" for axis in dict.fromkeys(axes) if axis in sizes)
-        raise ValueError(
-            f"{name}: expected shape {expected}{' with ' + known if known else ''} and no empty axis among the named, got {shape}"
-        )
+        known = f" with {known}" + (f", from {known_from}," if known_from else "") if known else ""
+        raise ValueError(f"{name}: expected shape {expected}{known} and no empty axis among the named, got {shape}")
     sizes.update(seen)
     return shape[: len(shape) - len(axes)]
 
@@ -92,6 +95,8 @@ def _flaw(value: Any) -> str:
         return "masked entries"
     if getattr(value, "requires_grad", False) is True:
         return "a tensor that requires grad, and would lose it: detach it first"
+    if str(getattr(value, "dtype", "")).endswith("bfloat16"):
+        return "bfloat16, which NumPy does not have: call .float() first, in JAX .astype(float)"
     columns: Any = getattr(value, "dtypes", getattr(value, "dtype", None))
     nullable = [str(kind) for kind in (columns if np.ndim(columns) else [columns]) if hasattr(kind, "na_value")]
     if nullable:
@@ -208,15 +213,21 @@ def as_horizon(value: Any) -> int | float:
         raise ValueError(f"horizon: expected a whole number of at least 1, or infinity, got {value!r}") from None
 
 
-def check_stable(name: str, radius: np.ndarray) -> None:
-    """Raise ValueError unless every spectral radius is below 1.
+def check_stable(name: str, radius: np.ndarray, what: str = "networks") -> None:
+    """Raise ValueError unless every spectral radius is below 1; of several it says how many are not, and the first.
 
     Examples
     --------
     >>> check_stable("student", np.array([0.2, 0.9]))
     """
-    if not np.all(radius < 1):
-        raise ValueError(f"{name}: an infinite horizon needs a spectral radius below 1, got {np.max(radius):.6g}")
+    unstable = ~(np.asarray(radius) < 1)
+    if unstable.any():
+        said = f"{name}: an infinite horizon needs a spectral radius below 1, got {np.max(radius):.6g}"
+        if unstable.size > 1:
+            count, first = unstable.sum(), tuple(map(int, np.argwhere(unstable)[0]))
+            said += f": {count} of {unstable.size} {what} {'is' if count == 1 else 'are'} unstable, the first at index "
+            said += str(first[0] if len(first) == 1 else first)
+        raise ValueError(said)
 
 
 def check_orthonormal(name: str, matrix: np.ndarray) -> None:

@@ -70,8 +70,8 @@ class Rule(WithArrays, ABC):
     def sent(self, net: LinearRNN) -> tuple[np.ndarray, np.ndarray]:
         r"""The two matrices of :math:`M_l^\top = G^l F` at the weights of `net`.
 
-        They are analytic in the weights: they may transpose but never conjugate, so that derivatives can be taken
-        through them.
+        They are analytic in the weights, so that derivatives can be taken through them: they may transpose but never
+        conjugate, and take no absolute value, sign or maximum. :func:`lrnnbook.jacobian` refuses a rule where it notices.
 
         Parameters
         ----------
@@ -105,14 +105,17 @@ class Rule(WithArrays, ABC):
         if self.steps != math.inf:
             object.__setattr__(self, "steps", as_count("steps", self.steps))
 
-    def _sent(self, net: LinearRNN) -> tuple[np.ndarray, np.ndarray]:
-        F, G = self.sent(net)
+    def _sent(self, net: LinearRNN, finite: bool = True) -> tuple[np.ndarray, np.ndarray]:
+        sent, by = self.sent(net), type(self).__name__
+        try:
+            F, G = sent
+        except (TypeError, ValueError):
+            raise ValueError(f"sent: expected two matrices, F and G, got {type(sent).__name__} from {by}") from None
         for name, matrix, core in (("F", F, (net.n, net.o)), ("G", G, (net.n, net.n))):
             if np.shape(matrix)[-2:] != core:
-                raise ValueError(
-                    f"sent: expected {name} of shape (..., {core[0]}, {core[1]}), got {np.shape(matrix)} "
-                    f"from {type(self).__name__}"
-                )
+                raise ValueError(f"sent: expected {name} of shape (..., {core[0]}, {core[1]}), got {np.shape(matrix)} from {by}")
+            if finite and not np.isfinite(matrix).all():
+                raise ValueError(f"sent: expected finite numbers in {name}, got NaN or infinity from {by}")
         return F, G
 
     # Expected updates
@@ -334,7 +337,7 @@ class Rule(WithArrays, ABC):
         """Return the common shape of the named modes and the rule; raise ValueError if there is none, or for |w| >= 1."""
         shape = broadcast_batch(**{name: as_mode(name, mode).shape for name, mode in modes.items()}, **self.mode_batches())
         for name, mode in modes.items():
-            check_stable(name, np.abs(mode.w))
+            check_stable(name, np.abs(mode.w), "modes")
         return shape
 
     def mode_deltas(
@@ -359,7 +362,7 @@ class Rule(WithArrays, ABC):
     def mode_sent(self, a: ArrayLike, w: ArrayLike, b: ArrayLike = 0.0) -> tuple[np.ndarray, np.ndarray]:
         """Feedback f and decay mu of what is sent back to a mode: F and G of a network of one unit."""
         unit = LinearRNN.unchecked(*(np.asarray(value)[..., None, None] for value in (a, w, b)))
-        F, G = self._of_units._sent(unit)
+        F, G = self._of_units._sent(unit, finite=False)
         return F[..., 0, 0], G[..., 0, 0]
 
 
@@ -374,3 +377,8 @@ def as_rule(value: object) -> Rule:
     ValueError: rule: expected a rule, such as BPTT(), got 'BPTT'
     """
     return as_instance("rule", value, Rule, "a rule, such as BPTT()")  # type: ignore[type-abstract]
+
+
+def next_rule(rule: Rule, net: LinearRNN, update: Update[np.ndarray], rate: Update[np.ndarray | float]) -> Rule:
+    """The rule at the next step; ValueError unless its `next` returns one."""
+    return as_instance(f"next of {type(rule).__name__}", rule.next(net, update, rate), Rule, "a rule")  # type: ignore[type-abstract]

@@ -18,6 +18,8 @@ class History(NamedTuple):
     a finite loss and update, and inf for a run that stayed; a diverged run is frozen, in all of these, at the last
     weights that had them. ``rule`` is the rule at the end, which is another than at the start if its feedback learns, and
     ``state`` what :func:`lrnnbook.train` needs to go on: the generator and the optimiser's state.
+
+    It prints as a line: how many runs, how long, and how many diverged.
     """
 
     student: LinearRNN
@@ -27,6 +29,11 @@ class History(NamedTuple):
     diverged_at: np.ndarray
     state: dict[str, Any] | None = None
     rule: Rule | None = None
+
+    def __repr__(self) -> str:
+        runs, diverged, last = np.size(self.diverged_at), np.isfinite(self.diverged_at).sum(), self.times[-1]
+        until = f"{last} steps" if isinstance(last, np.integer) else f"time {last:g}"
+        return f"History: {runs} {'run' if runs == 1 else 'runs'}, {until}, {diverged} diverged"
 
     def converged_at(self, below: float) -> np.ndarray:
         """The first recorded time at which the loss is below `below`: (...), inf where it never is.

@@ -175,6 +175,7 @@ def _both(batch, W, W_):
 def _loss_of_the_start(student, teacher, source, horizon, every_step):
     if horizon > MOST_LAGS:
         raise ValueError(f"horizon: expected at most {MOST_LAGS} steps, or infinitely many, with a source, got {horizon}")
-    _, c = start_response(student, teacher, source, horizon)
-    c = c[..., 1:, :, :] if every_step else c[..., -1:, :, :]
-    return finite("horizon", 0.5 * (c**2).sum(axis=(-2, -1)).mean(axis=-1))
+    with np.errstate(over="ignore", invalid="ignore"):
+        _, c = start_response(student, teacher, source, horizon)
+        c = c[..., 1:, :, :] if every_step else c[..., -1:, :, :]
+        return finite("horizon", 0.5 * (c**2).sum(axis=(-2, -1)).mean(axis=-1))

@@ -117,8 +117,8 @@ def mode_loss(mode: Mode, target: Mode, horizon: float = np.inf) -> np.ndarray:
     horizon = as_horizon(horizon)
     broadcast_batch(mode=as_mode("mode", mode).shape, target=as_mode("target", target).shape)
     if horizon == np.inf:
-        check_stable("mode", np.abs(mode.w))
-        check_stable("target", np.abs(target.w))
+        check_stable("mode", np.abs(mode.w), "modes")
+        check_stable("target", np.abs(target.w), "modes")
     if np.iscomplexobj(mode.a) or np.iscomplexobj(target.a):
         return loss(_two_units(mode), _two_units(target), horizon)
     (a, b, w), (a_, b_, w_) = mode, target

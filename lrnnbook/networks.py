@@ -1,12 +1,13 @@
 """Linear recurrent networks: what they are and what they compute."""
 
 from dataclasses import dataclass
+from math import prod
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .checks import ReadOnly, as_array, as_count, as_instance, broadcast_batch, largest, most
+from .checks import ReadOnly, as_array, as_count, as_instance, broadcast_batch, largest, most, some
 from .powers import jitter, krylov, squares, too_non_normal
 
 
@@ -17,7 +18,7 @@ class LinearRNN(ReadOnly):
     .. math:: h_{t+1} = W h_t + B x_t, \qquad y_{t+1} = A h_{t+1}, \qquad h_0 = 0
 
     The weights are copied, kept as float arrays and made read-only. Leading axes of the three are batch axes and
-    broadcast together.
+    broadcast together. Of a batch, ``net[3]`` is one network, and ``net[:3]`` are three.
 
     Parameters
     ----------
@@ -32,12 +33,17 @@ class LinearRNN(ReadOnly):
     ------
     ValueError
         Shapes that do not fit each other, an empty axis, or numbers that are not real and finite.
+    IndexError
+        Of ``net[...]``, where there is no such network.
 
     Examples
     --------
     >>> net = LinearRNN(A=[[1.0, 0.0]], W=[[0.5, 1.0], [0.0, 0.5]], B=[[0.0], [1.0]])
     >>> net
     LinearRNN(o=1, n=2, m=1)
+    >>> students = LinearRNN(net.A, [0.1 * net.W, 0.9 * net.W], net.B)
+    >>> students, students[1]
+    (LinearRNN(o=1, n=2, m=1, batch=(2,)), LinearRNN(o=1, n=2, m=1))
     """
 
     A: np.ndarray
@@ -51,7 +57,7 @@ class LinearRNN(ReadOnly):
     def __post_init__(self) -> None:
         sizes: dict[str, int] = {}
         for name, core in (("A", "o n"), ("W", "n n"), ("B", "n m")):
-            weights = as_array(name, getattr(self, name), core, sizes)
+            weights = as_array(name, getattr(self, name), core, sizes, known_from="A")
             weights.setflags(write=False)
             object.__setattr__(self, name, weights)
         _ = self.batch_shape  # raises where the batch axes do not fit
@@ -73,6 +79,13 @@ class LinearRNN(ReadOnly):
     def __repr__(self) -> str:
         batch = f", batch={self.batch_shape}" if self.batch_shape else ""
         return f"LinearRNN(o={self.o}, n={self.n}, m={self.m}{batch})"
+
+    __iter__ = None  # or three networks would unpack as A, W, B
+
+    def __getitem__(self, index: Any) -> "LinearRNN":
+        batch = self.batch_shape
+        which = np.arange(prod(batch)).reshape(batch)[index]
+        return LinearRNN(*(some(weights, batch, which, core=2) for weights in (self.A, self.W, self.B)))
 
     @property
     def o(self) -> int:
@@ -273,7 +286,9 @@ def leaky_network(A: ArrayLike, J: ArrayLike, K: ArrayLike, tau_m: ArrayLike) ->
     array([[0.875]])
     """
     sizes: dict[str, int] = {}
-    A, J, K = as_array("A", A, "o n", sizes), as_array("J", J, "n n", sizes), as_array("K", K, "n m", sizes)
+    A, J, K = (
+        as_array(name, value, core, sizes, known_from="A") for name, value, core in zip("AJK", (A, J, K), ("o n", "n n", "n m"))
+    )
     tau_m = as_array("tau_m", tau_m, "", {})
     if not np.all(tau_m >= 1):
         raise ValueError(f"tau_m: expected at least 1 step, got {tau_m.min():g}")

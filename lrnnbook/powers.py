@@ -244,9 +244,11 @@ def squares(
             latest = [left @ right for left, right in zip(stride, latest)]
     if lags < np.inf:
         finite("horizon", np.inf)
-    radii = {name: np.abs(np.linalg.eigvals(W)).max() for name, W in matrices.items()}
-    for name, radius in radii.items():
+    radii = {}
+    for name, W in matrices.items():
+        radius = np.abs(np.linalg.eigvals(W)).max(axis=-1)
         check_stable(name, radius)
+        radii[name] = radius.max()
     name = max(radii, key=lambda name: radii[name])
     if radii[name] > 1 - 1e-9:
         raise ValueError(

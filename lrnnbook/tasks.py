@@ -6,7 +6,7 @@ from math import inf, log
 
 import numpy as np
 
-from .checks import as_array, as_count, finite, some
+from .checks import as_array, as_count, as_instance, finite, some
 from .losses import loss
 from .networks import LinearRNN, check_pair, simulate
 from .runs import some_of
@@ -21,6 +21,8 @@ def as_task(student, teacher, horizon, every_step, batch_size, seed, shared_inpu
             if value != default:
                 raise ValueError(f"{name}: expected none where the teacher is data, which has its own, got {value!r}")
         return Data(student, teacher, every_step)
+    what = "a LinearRNN, or a pair (inputs, targets) or an iterator of pairs; of an iterable, pass iter(...)"
+    as_instance("teacher", teacher, LinearRNN, what)
     if batch_size is None:
         return Expected(student, teacher, horizon, every_step, source)
     if horizon == inf:

@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike
 
 from .checks import as_count, as_horizon, broadcast_batch
 from .descent import Optimiser, as_descent
-from .forms import Rule, as_rule
+from .forms import Rule, as_rule, next_rule
 from .history import History, as_resumed, joined
 from .networks import LinearRNN, as_network
 from .progress import bar_of
@@ -183,7 +183,7 @@ def _train(rule, student, task, descent, shape, plan, before=None, progress=Fals
 def _learned(runs, update, rates):
     """What a rule that learns brings to the next step, of the live runs."""
     rule, net = runs.part([part[runs.live] for part in runs.state], runs.live)
-    rule = rule.next(net, update, rates)
+    rule = next_rule(rule, net, update, rates)
     return [np.broadcast_to(getattr(rule, name), part[runs.live].shape) for name, part in zip(rule.arrays, runs.state[3:])]
 
 

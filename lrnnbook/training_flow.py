@@ -5,7 +5,7 @@ from numpy.typing import ArrayLike
 
 from .adaptive import check_times, follow
 from .checks import as_horizon
-from .forms import Rule, as_rule
+from .forms import Rule, as_rule, next_rule
 from .history import History
 from .networks import LinearRNN, as_network, check_pair
 from .progress import bar_of
@@ -71,7 +71,7 @@ def train_flow(
         if not runs.learns:
             return update
         # What a step of rate 1 would take from the rule is the rule's own velocity.
-        after = rule.next(net, update, Update(*np.ones((3, 1, 1))))
+        after = next_rule(rule, net, update, Update(*np.ones((3, 1, 1))))
         return [*update, *(getattr(rule, name) - getattr(after, name) for name in rule.arrays)]
 
     def frozen_loss(rule, net, live):

@@ -25,6 +25,7 @@ from lrnnbook import (
     alignment,
     decay_rates,
     integrate,
+    leaky_network,
     loss,
     mode_loss,
     read_modes,
@@ -373,3 +374,45 @@ def test_a_start_close_to_the_edge():
 def test_the_rate_above_the_axis_comes_first():
     pair = decay_rates(RFLO(R=1.0, decay=0.0), -1.8, Mode(1.0, 1.0, 0.5))
     assert pair[0].imag > 0 > pair[1].imag and pair[0] == pair[1].conjugate()
+
+
+@pytest.mark.parametrize(
+    "radius, said",
+    [
+        (1.2, r"got 1\.2$"),
+        ([1.2], r"got 1\.2$"),
+        ([0.5, 0.9, 1.5, 0.1], r"got 1\.5: 1 of 4 networks is unstable, the first at index 2$"),
+        ([[0.5, 0.9], [1.5, 1.1]], r"got 1\.5: 2 of 4 networks are unstable, the first at index \(1, 0\)$"),
+    ],
+)
+def test_unstable_networks_are_counted(radius, said):
+    with pytest.raises(ValueError, match=said):
+        check_stable("student", np.array(radius))
+
+
+def test_a_batch_says_which_of_it_is_unstable():
+    student = LinearRNN(np.ones((1, 2)), np.array([0.1, 0.5, 1.3])[:, None, None] * np.eye(2), np.ones((2, 1)))
+    with pytest.raises(ValueError, match=r"^student: .*got 1\.3: 1 of 3 networks is unstable, the first at index 2$"):
+        loss(student, LinearRNN([[1.0]], [[0.5]], [[1.0]]))
+    with pytest.raises(ValueError, match="^mode: .*: 2 of 3 modes are unstable, the first at index 1$"):
+        BPTT().mode_update(Mode(1.0, 1.0, [0.5, 1.0, -2.0]), Mode(1.0, 1.0, 0.5))
+
+
+@pytest.mark.parametrize("make", [LinearRNN, lambda A, W, B: leaky_network(A, W, B, 2.0)])
+def test_sizes_are_said_to_be_those_of_the_readout(make):
+    with pytest.raises(ValueError, match=r"^[WJ]: expected shape \(\.\.\., n, n\) with n = 2, from A, and .*got \(8, 8\)"):
+        make(np.ones((8, 2)), np.ones((8, 8)), np.ones((8, 2)))
+
+
+def test_numbers_that_numpy_does_not_have():
+    class Brain:
+        dtype = "torch.bfloat16"
+
+    with pytest.raises(ValueError, match=r"^A: expected real numbers .*got bfloat16, .*\.float\(\)"):
+        LinearRNN(Brain(), [[0.5]], [[1.0]])
+
+
+def test_a_bfloat16_tensor():
+    torch = pytest.importorskip("torch")
+    with pytest.raises(ValueError, match=r"bfloat16, .*\.float\(\)"):
+        LinearRNN(torch.ones((1, 1), dtype=torch.bfloat16), [[0.5]], [[1.0]])

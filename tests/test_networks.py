@@ -11,6 +11,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from numpy.linalg import matrix_power
+from numpy.testing import assert_allclose, assert_array_equal
 from rules_table import network
 
 from lrnnbook import LinearRNN, loss, simulate
@@ -657,3 +658,31 @@ def test_overflow_of_a_simulation_is_an_error():
     assert simulate(net, np.ones((1, 3, 1))).ravel().tolist() == [1.0, 11.0, 111.0]
     with pytest.raises(ValueError, match="^inputs: .*T = 400 with a spectral radius of 10"):
         simulate(net, np.ones((1, 400, 1)))
+
+
+# Some of a batch
+
+
+def test_an_index_is_one_of_the_batch_axes():
+    rng = np.random.default_rng(12)
+    A, W, B = rng.standard_normal((4, 1, 2, 5)), 0.3 * rng.standard_normal((3, 5, 5)), rng.standard_normal((5, 2))
+    nets, teacher = LinearRNN(A, W, B), network(rng)
+    assert nets.batch_shape == (4, 3)
+    whole = loss(nets, teacher)
+    for index in [(2, 1), 3, -1, slice(1, 3), (..., 0), [0, 2], (slice(None), [2, 0]), whole > np.median(whole)]:
+        part = nets[index]
+        assert part.batch_shape == whole[index].shape
+        assert_allclose(loss(part, teacher), whole[index], rtol=1e-12)
+    one = nets[2, 1]
+    for part, expected in ((one.A, A[2, 0]), (one.W, W[1]), (one.B, B)):
+        assert_array_equal(part, expected)
+        with pytest.raises(ValueError, match="read-only"):
+            part[0] = 1
+    for call in (lambda: nets[4], lambda: nets[0, 0, 0], lambda: one[0]):
+        with pytest.raises(IndexError):
+            call()
+
+
+def test_three_networks_do_not_unpack_as_weights():
+    with pytest.raises(TypeError, match="not iterable"):
+        A, W, B = LinearRNN(*np.ones((3, 3, 1, 1)))

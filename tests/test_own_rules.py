@@ -83,6 +83,87 @@ def test_wrong_shapes_are_refused_for_modes_as_well():
     assert_refused(mode_calls(Own()) | calls(Own()), r"^sent: expected G of shape .*got \(\) from Own")
 
 
+@pytest.mark.parametrize(
+    "sent, message",
+    [
+        (lambda net: None, "^sent: expected two matrices, F and G, got NoneType from Own"),
+        (lambda net: (net.A.mT, net.W.mT, 1), "^sent: expected two matrices, F and G, got tuple from Own"),
+        (lambda net: net.A.mT, "^sent: expected two matrices, F and G, got ndarray from Own"),
+        (lambda net: (None, net.W.mT), r"^sent: expected F of shape .*got \(\) from Own"),
+    ],
+)
+def test_what_is_no_pair_of_matrices_is_refused(sent, message):
+    class Own(lb.Rule):
+        def sent(self, net):
+            return sent(net)
+
+    assert_refused(calls(Own()) | mode_calls(Own()), message)
+
+
+@pytest.mark.parametrize("name, F, G", [("F", np.inf, 1), ("G", 1, np.nan)])
+def test_numbers_that_are_not_finite_are_refused(name, F, G):
+    class Own(lb.Rule):
+        def sent(self, net):
+            return F * net.A.mT, G * net.W.mT
+
+    assert_refused(calls(Own()), f"^sent: expected finite numbers in {name}, got NaN or infinity from Own")
+
+
+SMOOTH = {
+    "powers": lambda net: (net.A.mT**3 / (1 + net.W[..., :1, :1] ** 2), net.W.mT**2),
+    "steep": lambda net: (np.tanh(50 * net.A.mT), np.exp(-net.W.mT)),
+    "without weights": lambda net: (0 * net.A.mT + 1e200, 0 * net.W.mT + 1e-200),
+    "of no worth at some": lambda net: (np.sqrt(1 - 5 * net.A.mT), net.W.mT),
+}
+NOT_SMOOTH = {
+    "sign": lambda net: (np.sign(net.A).mT, net.W.mT),
+    "abs": lambda net: (net.A.mT, np.abs(net.W).mT),
+    "conjugate": lambda net: (np.conj(net.A).mT, net.W.mT),
+    "real": lambda net: (net.A.mT, net.W.mT.real),
+    "a little": lambda net: (net.A.mT + 0.01 * np.abs(net.A.mT), net.W.mT),
+}
+
+
+@pytest.mark.parametrize("name", SMOOTH)
+def test_the_jacobian_is_that_of_differences(name):
+    class Own(lb.Rule):
+        def sent(self, net):
+            return SMOOTH[name](net)
+
+    mode, target, h = lb.Mode(0.15, 0.9, 0.4), lb.Mode(0.2, 0.7, -0.3), 1e-6
+    columns = []
+    for step in h * np.eye(3):
+        ends = (Own().mode_update(lb.Mode(*(np.array([*mode]) + sign * step)), target) for sign in (1, -1))
+        columns.append((np.array([*next(ends)]) - np.array([*next(ends)])) / (2 * h))
+    expected = -np.transpose(columns)
+    assert_allclose(lb.jacobian(Own(), mode, target), expected, rtol=1e-5, atol=1e-7 * np.abs(expected).max())
+
+
+@pytest.mark.parametrize("name", NOT_SMOOTH)
+def test_a_rule_that_is_not_analytic_is_refused_a_jacobian(name):
+    class Own(lb.Rule):
+        def sent(self, net):
+            return NOT_SMOOTH[name](net)
+
+    for _ in range(2):
+        with pytest.raises(ValueError, match="^rule: expected one whose `sent` is analytic in the weights.*got Own"):
+            lb.jacobian(Own(), MODE, TARGET)
+    Own().mode_update(MODE, TARGET)
+
+
+def test_each_class_is_looked_at_for_itself():
+    class Fine(SnAp1):
+        pass
+
+    class Own(Fine):
+        def sent(self, net):
+            return NOT_SMOOTH["sign"](net)
+
+    lb.jacobian(Fine(), MODE, TARGET)
+    with pytest.raises(ValueError, match="analytic"):
+        lb.jacobian(Own(), MODE, TARGET)
+
+
 def test_a_rule_without_sent_is_none():
     with pytest.raises(TypeError, match="sent"):
         type("Own", (lb.Rule,), {})()
@@ -114,6 +195,12 @@ def test_arrays_that_are_missing_are_named():
 )
 def test_arrays_of_wrong_axes_are_refused(arrays, message):
     assert_refused(calls(PerUnitRFLO(**arrays)), message)
+
+
+@pytest.mark.parametrize("axes", ["o k", "on", "o, n"])
+def test_axes_that_no_network_has_are_refused_where_the_class_is_made(axes):
+    with pytest.raises(ValueError, match=f"^arrays: expected the axes of R among o, n and m, as in 'o n', got '{axes}' in Own"):
+        type("Own", (SnAp1,), {"arrays": {"R": axes}})
 
 
 @pytest.mark.parametrize("bad", [np.nan, "a", None])
@@ -249,6 +336,17 @@ def test_next_is_the_velocity_of_the_flow():
         steps = lb.train(Following(R, DECAYS), student, TEACHER, rate, round(1 / rate))
         gaps.append([np.abs(steps.student.W - flow.student.W).max(), np.abs(steps.rule.R - flow.rule.R).max()])
     assert_allclose(gaps[1], 0.5 * np.array(gaps[0]), rtol=0.05)
+
+
+def test_next_has_to_return_a_rule():
+    class Forgets(PerUnitRFLO):
+        def next(self, net, update, rate):
+            self.decays * 0.9
+
+    rule = Forgets(R, DECAYS)
+    for call in (lambda: lb.train(rule, STUDENT, TEACHER, 0.01, 3), lambda: lb.train_flow(rule, STUDENT, TEACHER, [0.0, 1.0])):
+        with pytest.raises(ValueError, match="^next of Forgets: expected a rule, got None"):
+            call()
 
 
 def test_a_rule_that_becomes_another_is_refused_an_optimiser():

@@ -83,6 +83,7 @@ def test_rates_one_a_run_are_the_plain_learning_rates():
     [
         (Update(-0.1, 0.1, 0.1), r"learning_rate\.A: expected numbers of at least 0, got -0\.1"),
         (Update(0.1, np.ones((3, 4)), 0.1), r"learning_rate\.W: expected a shape that broadcasts with \(4, 4\).*got \(3, 4\)"),
+        (Update(np.ones(20), 0.1, 0.1), r"learning_rate\.A: .*one a run as \(runs, 1, 1\), got \(20,\)"),
         (Update(0.1, 0.1, "a"), r"learning_rate\.B: expected real numbers"),
         (Update(np.ones((2, 1, 1)), 0.1, 0.1), r"batch axes"),
         (0.0, "learning_rate: expected positive"),
@@ -193,7 +194,8 @@ def test_an_iterator_is_asked_once_a_step():
         ((np.ones((4, 6, 2)),), {}, "teacher: expected a network, or inputs and targets"),
         ((np.ones((4, 6, 2)), np.ones((4, 2))), {"horizon": 5}, "horizon: expected none where the teacher is data"),
         ((np.ones((4, 6, 2)), np.ones((4, 2))), {"batch_size": 5}, "batch_size: expected none where the teacher is data"),
-        ("data", {}, "teacher: expected a LinearRNN, got 'data'"),
+        ("data", {}, r"teacher: expected a LinearRNN, or a pair .* of an iterable, pass iter\(\.\.\.\), got 'data'"),
+        (range(3), {}, r"teacher: expected a LinearRNN, or a pair .* of an iterable, pass iter\(\.\.\.\), got range"),
     ],
 )
 def test_bad_data(teacher, options, message):
@@ -252,6 +254,26 @@ def test_other_rules_stay_what_they_are():
     rule = EProp(R)
     assert train(rule, STUDENTS, TEACHER, 0.05, 3).rule is rule
     assert rule.next(STUDENTS, None, None) is rule
+
+
+# What is left of it
+
+
+def test_a_history_prints_as_a_line():
+    history = train(EProp(R), STUDENTS, TEACHER, np.array([0.05, 0.05, 3.0, 0.05, 4.0]), 30)
+    assert repr(history) == str(history) == "History: 5 runs, 30 steps, 2 diverged"
+    assert repr(train(BPTT(), ONE, TEACHER, 0.05, 7)) == "History: 1 run, 7 steps, 0 diverged"
+    assert repr(train_flow(BPTT(), ONE, TEACHER, [0.0, 1.5])) == "History: 1 run, time 1.5, 0 diverged"
+
+
+@pytest.mark.parametrize("every_step", [False, True])
+def test_a_run_that_leaves_the_range_of_floats_does_so_without_a_warning(every_step):
+    """Which pytest takes for errors."""
+    source = LinearRNN(np.eye(2), 0.7 * np.eye(2), np.eye(2))
+    for rule, options in ((BPTT(), {}), (RFLO(R, 0.3), {}), (RFLO(R, 0.3), {"batch_size": 2, "seed": 0})):
+        for eta in (30.0, 1e60):
+            options = {"horizon": 5, "every_step": every_step, "source": source, "record": 1} | options
+            assert np.isfinite(train(rule, STUDENTS, TEACHER, eta, 12, **options).diverged_at).all()
 
 
 # Going on

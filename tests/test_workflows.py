@@ -1,5 +1,6 @@
 """Publishing: the workflows run a reader's commands, on the machines and versions promised; a fork's book points at the fork."""
 
+import html
 import itertools
 import os
 import re
@@ -157,7 +158,8 @@ html_theme_options = {{}}
 nb_execution_mode = "off"
 root_doc = "chapters/01_page"
 """
-NOTEBOOK = """{"cells": [{"cell_type": "markdown", "id": "a", "metadata": {}, "source": ["# A page"]}], "metadata":
+NOTEBOOK = """{"cells": [{"cell_type": "markdown", "id": "a", "metadata": {}, "source":
+["# A page\\n", "\\n", "```{install}\\n", "```"]}], "metadata":
 {"kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"}}, "nbformat": 4, "nbformat_minor": 5}"""
 
 
@@ -172,6 +174,10 @@ def addresses(folder, **environment):
     if run.returncode:
         return run.stderr
     page = (folder / "html" / "chapters" / "01_page.html").read_text(encoding="utf-8")
+    said = html.unescape(re.sub("<[^>]+>", "", page))
+    known = environment.get("BOOK_REPOSITORY", "").rstrip("/")
+    assert f'pip install "lrnnbook[book] @ git+{known or "ADDRESS"}"' in said
+    assert ("built without one" in said) == (not known)
     return re.findall(r'<a href="(https?:[^"]+)"', page)
 
 

@@ -12,6 +12,7 @@ student = lb.random_network(rng, n=2, batch=(3,))
 rule = lb.RFLO(R=rng.normal(size=(3, 1, 2)), decay=0.5)
 
 assert_type(student.W, np.ndarray)
+assert_type(student[0], lb.LinearRNN)
 assert_type(student.batch_shape, tuple[int, ...])
 assert_type(student.impulse_response(4), np.ndarray)
 assert_type(student.transfer(0.5), np.ndarray)
