@@ -58,7 +58,7 @@ class Descent:
         got, rate = rate.shape, rate.reshape((1,) * (2 - rate.ndim) + rate.shape)
         if any(size not in (1, full) for size, full in zip(rate.shape[-2:], core)):
             raise ValueError(
-                f"{name}: expected a shape that broadcasts with {core}, behind any batch axes one a run as (runs, 1, 1), got {got}"
+                f"{name}: expected a shape that broadcasts with {core}, behind batch axes, one a run as (runs, 1, 1), got {got}"
             )
         if np.any(rate < 0):
             raise ValueError(f"{name}: expected numbers of at least 0, got {rate.min()}")

@@ -54,6 +54,7 @@ def namespace(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(str(tmp_path))
     before = set(sys.modules)
     matplotlib.use("Agg")
+    plt.close("all")
     with matplotlib.rc_context():
         yield vars(module)
     plt.close("all")
