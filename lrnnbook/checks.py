@@ -205,7 +205,7 @@ def as_horizon(value: Any) -> int | float:
     >>> as_horizon(np.inf), as_horizon(10)
     (inf, 10)
     """
-    if np.ndim(value) == 0 and np.asarray(value).dtype.kind == "f" and value == math.inf:
+    if (type(value) is float or np.ndim(value) == 0 and np.asarray(value).dtype.kind == "f") and value == math.inf:
         return math.inf
     try:
         return as_count("horizon", value)

@@ -5,7 +5,7 @@ square of its norm. Where a stable but strongly non-normal matrix takes the powe
 vector that is multiplied by the matrix once a lag is what slightly other weights would give exactly.
 """
 
-from math import prod
+from math import isfinite, prod, sqrt
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,10 @@ from .checks import check_stable, finite
 LIMIT, SUM_LIMIT, RESUME = 10, 100, 1
 MOST_DOUBLINGS, MOST_STRIDES = 40, 10_000
 LONG, MOST_LAGS = 1000, 20_000  # lags that a finite sum takes one by one, more are doubled; and where these would not do
+
+# The C library of Linux hands the memory of each sum back and asks for it anew, page by page, which takes as long as the sum
+# itself: until one block as large as this has come and gone.
+np.empty(2**21)
 
 
 def krylov(W: np.ndarray, X: np.ndarray, count: int) -> np.ndarray:
@@ -221,11 +225,11 @@ def squares(
     """
     powers: list[list[np.ndarray]] = [[] for _ in matrices]
     latest, stride = list(matrices.values()), None
-    n, unit = max(W.shape[-1] for W in latest), np.sqrt(min(W.shape[-1] for W in latest))
+    n, unit = max(W.shape[-1] for W in latest), sqrt(min(W.shape[-1] for W in latest))
     done, by, doublings, small, grew, peak = 1, 1, 0, True, False, 0.0  # lags that the sums hold, and those of the stride
     with np.errstate(over="ignore", invalid="ignore"):
         for _ in range(MOST_STRIDES):
-            norm = np.sqrt(sum(np.vdot(power, power) for power in latest))  # Frobenius, of all at once
+            norm = sqrt(sum(np.vdot(power, power) for power in latest))  # Frobenius, of all at once
             if done >= lags or (small and norm <= tolerance and done >= n):
                 return [[W] * (done - 1) for W in matrices.values()] if grew and lags == np.inf else powers
             limit = SUM_LIMIT if small else RESUME
@@ -238,7 +242,7 @@ def squares(
             done += by
             if small and norm**2 <= tolerance and done >= n:  # the norm of the next power is below it, too
                 return [[W] * (done - 1) for W in matrices.values()] if grew and lags == np.inf else powers
-            if doublings == MOST_DOUBLINGS or not np.isfinite(norm):
+            if doublings == MOST_DOUBLINGS or not isfinite(norm):
                 break
             peak = max(peak, norm)
             latest = [left @ right for left, right in zip(stride, latest)]

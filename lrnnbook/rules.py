@@ -153,7 +153,8 @@ class RFLO(Rule):
             raise ValueError(f"decay: expected numbers between -1 and 1, ends excluded, got {self.decay}")
 
     def sent(self, net: LinearRNN) -> tuple[np.ndarray, np.ndarray]:
-        return self.R.mT, self.decay[..., None, None] * np.eye(net.n)
+        decay = self.decay[..., None, None]
+        return self.R.mT, decay if net.n == 1 else decay * np.eye(net.n)
 
     def _sent_in_total(self, sent, student, teacher, powers, powers_):
         def filtered(net):  # A (I - decay W)^-1
@@ -229,7 +230,7 @@ class EProp(Rule):
         def __init__(self, R: ArrayLike) -> None: ...
 
     def sent(self, net: LinearRNN) -> tuple[np.ndarray, np.ndarray]:
-        return self.R.mT, net.W * np.eye(net.n)
+        return self.R.mT, net.W if net.n == 1 else net.W * np.eye(net.n)
 
     def _sent_in_total(self, sent, student, teacher, powers, powers_):
         F, G = sent

@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 
+from .checks import broadcast_batch
 from .powers import grown, krylov, reach, squares, strides  # noqa: F401 (examples and tests start from squares)
 
 
@@ -228,7 +229,7 @@ def gramians(F, L, F_, L_):
         return L @ LT, L_ @ LT
     thin = thin_doublings(F, L)
     L, L_ = columns(F[:thin], L), columns(F_[:thin], L_)
-    LT, FT = np.swapaxes(L, -1, -2), [np.swapaxes(F_a, -1, -2) for F_a in F[thin:]]
+    LT, FT = L.mT, [F_a.mT for F_a in F[thin:]]
     return stein(F[thin:], L @ LT, FT), stein(F_[thin:], L_ @ LT, FT)
 
 
@@ -257,7 +258,7 @@ def columns(F, L):
     if not F:
         return L
     done = L.shape[-1]
-    columns = np.empty(np.broadcast_shapes(F[0].shape[:-2], L.shape[:-2]) + (L.shape[-2], done << len(F)))
+    columns = np.empty(broadcast_batch(F=F[0].shape[:-2], L=L.shape[:-2]) + (L.shape[-2], done << len(F)))
     columns[..., :done] = L
     for F_a in F:
         columns[..., done : 2 * done] = F_a @ columns[..., :done]
