@@ -118,6 +118,8 @@ def times(env, docname):
     known = chapters(env)[docname]
     core, whole = rounded(known["core"]), rounded(known["all"])
     words = f" Core {core} minutes; with starred sections and all proofs {whole}. Exercises come on top. "
+    if core == whole:
+        words = f" Core {core} minutes, and little more with all proofs. Exercises come on top. "
     yield nodes.paragraph("", "", nodes.strong("", "Time."), nodes.Text(words))
 
 

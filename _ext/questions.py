@@ -7,7 +7,7 @@ the script the question, the choices and, in a fold, the answer remain.
 import html
 
 import executed
-from claims import spoken
+from claims import rounded, spoken
 from docutils import nodes
 from folds import fold
 from sphinx.util import logging
@@ -52,7 +52,7 @@ def form(number, entry):
         field = element("input", type="text", inputmode="decimal", autocomplete="off", name=name)
         asked = [element("label", nodes.Text("Your answer "), field)]
         given = dict(entry["wrong"])
-        answer = f"{entry['answer']:.3g}"
+        answer = rounded(entry["answer"], 3)
     verdicts = [
         verdict("right", "Right."),
         *(verdict(value, "Not yet. ", words(why)) for value, why in given.items()),
