@@ -4,6 +4,7 @@ import os
 
 os.environ["XLA_FLAGS"] = "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1"
 
+import diffrax
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -38,26 +39,41 @@ def autograd_update(student, teacher, lags, stacked=False):
 def compiled_update(student, teacher, lags, stacked=False):
     """The same gradient by JAX, compiled: a scan over the lags, or their states stacked by doubling."""
     weights = [jnp.asarray(weight) for weight in (student.A, student.W, student.B)]
-    goal = jnp.asarray(teacher.impulse_response(lags))
-
-    def by_the_lag(A, W, B):
-        def step(h, goal_k):
-            return W @ h, ((A @ h - goal_k) ** 2).sum() / 2
-
-        return jax.lax.scan(step, B, goal)[1].sum()
-
-    def by_doubling(A, W, B):
-        blocks, power = B[None], W
-        while len(blocks) < lags:
-            blocks = jnp.concatenate([blocks, power @ blocks[: lags - len(blocks)]])
-            power = power @ power
-        return ((A @ blocks - goal) ** 2).sum() / 2
-
-    gradient = jax.grad(by_doubling if stacked else by_the_lag, argnums=(0, 1, 2))
+    gradient = jax.grad(lambda *weights: unrolled_loss(weights, teacher, lags, stacked), argnums=(0, 1, 2))
     for _ in student.batch_shape:
         gradient = jax.vmap(gradient)
     gradient = jax.jit(gradient)
     return lambda: [np.asarray(part) for part in jax.block_until_ready(gradient(*weights))]
+
+
+def compiled_training(student, teacher, rate, steps, lags, stacked=False):
+    """A function that trains students (runs,) by BPTT in JAX, all steps compiled as one: the last A, W, B, and all losses."""
+    loss = jax.vmap(jax.value_and_grad(lambda weights: unrolled_loss(weights, teacher, lags, stacked)))
+
+    def step(weights, _):
+        value, gradient = loss(weights)
+        return [weight - rate * delta for weight, delta in zip(weights, gradient)], value
+
+    training = jax.jit(lambda weights: jax.lax.scan(step, weights, length=steps))
+    start = [jnp.asarray(weight) for weight in (student.A, student.W, student.B)]
+    return lambda: jax.tree.map(np.asarray, jax.block_until_ready(training(start)))
+
+
+def unrolled_loss(weights, teacher, lags, stacked):
+    """The loss over the first lags of one student in JAX, in a scan or with their states stacked by doubling."""
+    A, W, B = weights
+    goal = jnp.asarray(teacher.impulse_response(lags))
+    if not stacked:
+
+        def step(h, goal_k):
+            return W @ h, ((A @ h - goal_k) ** 2).sum() / 2
+
+        return jax.lax.scan(step, B, goal)[1].sum()
+    blocks, power = B[None], W
+    while len(blocks) < lags:
+        blocks = jnp.concatenate([blocks, power @ blocks[: lags - len(blocks)]])
+        power = power @ power
+    return ((A @ blocks - goal) ** 2).sum() / 2
 
 
 def rflo_by_outer_products(student, R, decay, inputs, targets):
@@ -99,6 +115,49 @@ def mode_velocity(name, target, r, decay):
         return (-b * (now - goal), -f * (a * b * psi - c * psi_), -f * b * (now * w * psi - goal * w_ * psi_))
 
     return velocity
+
+
+def compiled_paths(name, starts, targets, r, decay, times, rtol, atol, edge=1e-4, at_once=30):
+    """A function that follows all modes by diffrax, compiled: (count, len(times), 3), inf once a run is close to the edge.
+
+    A compiled loop over many runs takes as many steps as the slowest of them, so that they go in groups.
+    """
+
+    def velocity(t, y, run):
+        (a, b, w), ((a_, b_, w_), r, decay) = y, run
+        c = a_ * b_
+        phi, phi_ = 1 / (1 - w * w), 1 / (1 - w * w_)
+        f = a if name in ("BPTT", "one-step tBPTT") else r
+        if name == "one-step tBPTT":
+            psi, psi_ = 1, 1
+        elif name == "RFLO":
+            psi, psi_ = 1 / (1 - decay * w), 1 / (1 - decay * w_)
+        else:
+            psi, psi_ = phi, phi_
+        now, goal = a * b * phi, c * phi_
+        speed = jnp.stack([-b * (now - goal), -f * (a * b * psi - c * psi_), -f * b * (now * w * psi - goal * w_ * psi_)])
+        return jnp.where(jnp.abs(w) < 1, speed, jnp.nan)  # diffrax rejects the step
+
+    def path(run):
+        start, *run = run
+        return diffrax.diffeqsolve(
+            diffrax.ODETerm(velocity),
+            diffrax.Dopri5(),
+            t0=0,
+            t1=times[-1],
+            dt0=1e-3,
+            y0=start,
+            args=run,
+            saveat=diffrax.SaveAt(ts=times),
+            stepsize_controller=diffrax.PIDController(rtol=rtol, atol=atol),
+            event=diffrax.Event(lambda t, y, args, **_: jnp.abs(y[2]) > 1 - edge),
+            max_steps=100_000,
+            throw=False,
+        ).ys
+
+    paths = jax.jit(lambda runs: jax.lax.map(path, runs, batch_size=at_once))
+    runs = [jnp.asarray(part) for part in (starts, targets, r, decay)]
+    return lambda: np.asarray(jax.block_until_ready(paths(runs)))
 
 
 def scipy_path(velocity, start, times, **options):

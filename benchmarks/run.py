@@ -15,14 +15,24 @@ import platform
 import time
 from pathlib import Path
 
+import diffrax
 import jax
 import numpy as np
 import scipy
 import torch
 from numpy.testing import assert_allclose
-from peers import autograd_training, autograd_update, compiled_update, mode_velocity, rflo_by_outer_products, scipy_path
+from peers import (
+    autograd_training,
+    autograd_update,
+    compiled_paths,
+    compiled_training,
+    compiled_update,
+    mode_velocity,
+    rflo_by_outer_products,
+    scipy_path,
+)
 
-from lrnnbook import BPTT, RFLO, EProp, LinearRNN, Mode, TruncatedBPTT, integrate, train
+from lrnnbook import BPTT, RFLO, EProp, LinearRNN, Mode, TruncatedBPTT, integrate, loss, train
 
 HERE = Path(__file__).parent
 LAGS = 150
@@ -87,7 +97,7 @@ def sampled_update(samples, n=20, o=1, m=1, T=100):
 
 
 def trajectories(name, count=10_000, sample=100, rounds=5):
-    """Many runs of the mode equations against a loop of solve_ivp over a random sample of them, scaled up."""
+    """Many runs of the mode equations against diffrax, compiled, and a loop of solve_ivp over a random sample, scaled up."""
     rng = np.random.default_rng(3)
     start = Mode(*rng.uniform(-1, 1, (2, count)), rng.uniform(-0.9, 0.9, count))
     target = Mode(*rng.uniform(0.5, 1.5, (2, count)), rng.uniform(-0.8, 0.8, count))
@@ -113,13 +123,54 @@ def trajectories(name, count=10_000, sample=100, rounds=5):
         + ", ".join(f"{who} {np.median(e):.1e} {e.max():.1e}" for who, e in zip(("ours", "SciPy's"), errors))
     )
     assert np.median(errors[0]) <= 2 * np.median(errors[1]) and errors[0].max() < 1e-5
+    compiled = compiled_paths(name, np.array(starts), np.array(targets), r, decay, times, **TOLERANCE)
+    stayed, paths = run.exit_time == np.inf, np.moveaxis(np.array(run[:3]), 0, -1)
+    gap = np.abs(compiled() - paths)[stayed].max(axis=(1, 2))
+    print(f"{name}: {stayed.sum()} runs stay, and differ from diffrax's by {np.median(gap):.1e} (median) and {gap.max():.1e}")
+    assert np.median(gap) < 1e-6
 
-    ours, theirs, part = np.inf, 0, sample // rounds
+    ours, with_diffrax, theirs, part = np.inf, np.inf, 0, sample // rounds
     for k in range(rounds):
         ours = min(ours, seconds(lambda: integrate(rule, start, target, times, **TOLERANCE)))
+        with_diffrax = min(with_diffrax, seconds(compiled))
         theirs += min(seconds(lambda: loop(range(k * part, (k + 1) * part))) for _ in range(2))
-    what = f"{count:,} trajectories of {name}, 101 times to 50"
-    return [(what, f"loop of solve_ivp RK45 ({sample} random ones, scaled)", ours, theirs * count / sample)]
+    return [
+        (
+            f"{count:,} trajectories of {name}, 101 times to 50",
+            f"loop of solve_ivp RK45 ({sample} random ones, scaled)",
+            ours,
+            theirs * count / sample,
+        ),
+        (f"{count:,} paths of {name}, 101 times to 50", "diffrax Dopri5, compiled, 30 at once", ours, with_diffrax),
+    ]
+
+
+def compiled_steps(rate=0.01, steps=600, rounds=3):
+    """Twenty students of twenty units under BPTT against JAX, which compiles all steps as one; both return the losses on the way.
+
+    JAX takes as many lags as in the race of a single step, and every loss, of which `train` takes one in three unless told.
+    """
+    rng = np.random.default_rng(5)
+    student, teacher = network(rng, 1, 20, 1, (20,), radius=0.5), network(rng, 1, 4, 1)
+    student = LinearRNN(0.1 * student.A, student.W, 0.1 * student.B)
+    teacher = LinearRNN(teacher.A / np.sqrt(2 * loss(student, teacher).mean()), teacher.W, teacher.B)
+
+    def ours():
+        return train(BPTT(), student, teacher, rate, steps)
+
+    peers = [compiled_training(student, teacher, rate, steps, LAGS, stacked) for stacked in (False, True)]
+    history = ours()
+    assert np.isinf(history.diverged_at).all()
+    for peer in peers:
+        weights, _ = peer()
+        for mine, theirs in zip((history.student.A, history.student.W, history.student.B), weights):
+            assert_allclose(mine, theirs, rtol=0, atol=1e-7 * np.abs(theirs).max())
+    first, *_, last = history.losses.mean(axis=0)
+    print(f"twenty students of twenty units: mean loss from {first:.2g} to {last:.2g}")
+    best, *of_peers = race(ours, *peers, repeats=rounds)
+    what = f"BPTT, twenty students, n = 20, {steps} steps of training"
+    ways = ("in a scan", "stacked by doubling")
+    return [(what, f"compiled JAX, {LAGS} lags {way}", best, cost) for way, cost in zip(ways, of_peers)]
 
 
 def four_rules(rate=0.1, steps=600, timed=60, fewest=80, rounds=3):
@@ -214,6 +265,7 @@ def machine():
         "scipy": scipy.__version__,
         "torch": torch.__version__,
         "jax": jax.__version__,
+        "diffrax": diffrax.__version__,
     }
 
 
@@ -231,7 +283,7 @@ def report(about, races, costs):
         "",
         f"{about['date']}, {about['processor']} with {about['cores']} cores, Python {about['python']}, "
         f"NumPy {about['numpy']}, SciPy {about['scipy']}, PyTorch {about['torch']}, "
-        f"JAX {about['jax']}. One thread each, processor time,",
+        f"JAX {about['jax']}, diffrax {about['diffrax']}. One thread each, processor time,",
         "best of several calls, taken in turns. Made by `make bench`.",
         "",
         "| what | ours | peer | theirs | ratio |",
@@ -257,10 +309,12 @@ def main():
     races = [
         *expected_update(n=20, o=1, m=1, batch=(20,)),
         *expected_update(n=128, o=4, m=4, batch=()),
-        *(row for n, o in ((4, 1), (20, 1), (128, 1), (256, 1)) for row in expected_update(n, o, o, batch=())),
+        *(row for n in (4, 20, 64, 128, 256) for row in expected_update(n, 1, 1, batch=())),
+        *(row for n, batch in ((4, 25), (4, 200), (20, 200)) for row in expected_update(n, 1, 1, batch=(batch,))),
         *(row for samples in (1, 10, 100, 1000) for row in sampled_update(samples)),
         *(row for name in ("BPTT", "one-step tBPTT", "RFLO", "e-prop") for row in trajectories(name)),
         *four_rules(),
+        *compiled_steps(),
     ]
     about, costs = machine(), growth()
     text = report(about, races, costs)
