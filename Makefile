@@ -38,7 +38,7 @@ everywhere: .venv/.installed
 mutants: .venv/.installed
 	@$(SEALED) tools/mutants.py $(if $(SAMPLE),--sample $(SAMPLE)) $(if $(SEED),--seed $(SEED)) $(if $(SLOWEST),--slowest $(SLOWEST)) $(TESTS)
 
-# Time the package against PyTorch and SciPy: a table, also in benchmarks/results.md (a few minutes).
+# Time the package against PyTorch, JAX, diffrax and SciPy: a table, also in benchmarks/results.md (a quarter of an hour).
 bench: .venv-bench/.installed
 	@.venv-bench/bin/python -I tools/sealed.py benchmarks/run.py
 
