@@ -190,7 +190,8 @@ def test_a_chapter_opens_with_its_figure_and_its_box(page):
 
 @every_chapter
 def test_the_core_of_a_chapter_can_be_read_in_one_sitting(page):
-    core, whole = re.search(r"Core (\d+) minutes(?:, and little more|; with starred sections and all proofs (\d+))", read(page)).groups()
+    told = re.search(r"Core (\d+) minutes(?:, and little more|; with starred sections and all proofs (\d+))", read(page))
+    core, whole = told.groups()
     core, whole = int(core), int(whole or core)
     assert core <= 40 and core <= whole
     assert core >= (25 if page != "chapters/01_learning_through_time.html" else 15)
