@@ -200,7 +200,7 @@ def test_the_core_of_a_chapter_can_be_read_in_one_sitting(page):
 @every_chapter
 def test_a_chapter_needs_only_what_comes_before_it(page):
     box = read(page).split('<div class="aims', 1)[1].split("Time.", 1)[0]
-    needed = re.findall(r'href="([^"#]*)(?:#[^"]*)?"', box)
+    needed = re.findall(r'href="([^"#]+)(?:#[^"]*)?"', box)
     assert bool(needed) == (page != CHAPTERS[0])
     for address in needed:
         assert re.fullmatch(r"\d\d_\w+\.html", address) and address < page.removeprefix("chapters/"), address
@@ -227,8 +227,7 @@ def test_some_exercises_need_the_core_alone(page):
     head = r'<p class="admonition-title"><span class="caption-number">Exercise [\d.]+ ?</span>(.*?)</p>'
     titles = re.findall(head, read(page), re.S)
     assert len(titles) >= 3
-    core = [title for title in titles if "★" not in title]
-    assert len(core) >= 2 and any("Compute" in title or "Explore" in title for title in core), titles
+    assert sum("★" not in title for title in titles) >= 2, titles
 
 
 # What the browser shows: long proofs are folded, whatever is folded can be reached by keyboard, and on paper all is open.
