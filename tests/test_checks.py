@@ -212,6 +212,8 @@ def test_orthonormal_columns_pass_and_others_do_not(rows, columns, seed, slip):
     wide = np.concatenate([q, q[..., :1]], axis=-1)
     with pytest.raises(ValueError, match="^U: expected orthonormal columns.*off by 1$"):
         check_orthonormal("U", wide)
+    with pytest.raises(ValueError, match="^U: expected orthonormal columns.*off by 0.75$"):
+        check_orthonormal("U", q / 2)
 
 
 def test_an_empty_batch_of_directions_passes():

@@ -367,6 +367,23 @@ def test_a_grid_of_runs_is_shared_out_and_goes_on():
     assert_same_history(shared, whole, rtol=1e-12, atol=1e-14)
 
 
+class Desk:
+    """The least that an executor can be: it takes calls, and its answers are no futures of the standard library."""
+
+    def submit(self, call, *arguments):
+        answer = call(*arguments)
+        return type("Answer", (), {"result": lambda self: answer})()
+
+
+@pytest.mark.parametrize("runs", [1, 5])
+def test_an_executor_of_ones_own(runs):
+    rule, options = PLANS["sampled"]
+    students = LinearRNN(*(part[:runs] for part in (STUDENTS.A, STUDENTS.W, STUDENTS.B)))
+    rule = rule.for_runs((5,), np.arange(runs))
+    whole = train(rule, students, TEACHER, steps=6, **options)
+    assert_same_history(train(rule, students, TEACHER, steps=6, executor=Desk(), **options), whole, rtol=1e-12, atol=1e-14)
+
+
 def test_a_cluster_of_dask():
     distributed = pytest.importorskip("distributed")
     rule, options = PLANS["sampled"]
