@@ -62,7 +62,7 @@ def form(number, entry):
     numbers = {} if entry["choices"] else {"data_answer": repr(entry["answer"]), "data_within": repr(entry["within"])}
     check = element("button", nodes.Text("Check"), type="submit", class_="btn btn-sm btn-primary", hidden="hidden")
     status = element("div", *verdicts, role="status", aria_live="polite")
-    why = nodes.paragraph("", "", nodes.strong("", "", *spoken(answer)), nodes.Text(". "), *spoken(entry["why"]))
+    why = nodes.paragraph("", "", nodes.strong("", "", *spoken(answer.rstrip("."))), nodes.Text(". "), *spoken(entry["why"]))
     fields = element("fieldset", label, *asked)
     box = element("form", fields, check, status, class_="question", id=name, **numbers)
     return nodes.container("", box, fold("", why, kind="answer", says=f"Answer to question {number}"), classes=["self-check"])
