@@ -11,6 +11,7 @@ from .book.style import STYLES, TARGET, use_style
 from .flow import Trajectory, integrate
 from .forms import Rule
 from .history import History
+from .identify import Identified, identify_rule
 from .losses import loss
 from .modes import Alignment, Mode, aligned_network, alignment, mode_loss, read_modes
 from .networks import LinearRNN, leaky_network, random_network, simulate
@@ -53,6 +54,8 @@ __all__ = [
     "train",
     "train_flow",
     "History",
+    "identify_rule",
+    "Identified",
     "change_rank",
     "effective_rank",
     "claim",
