@@ -147,7 +147,7 @@ class _Fit(NamedTuple):
     def residual(self) -> np.ndarray:
         """The root mean square of what is left over that of the change."""
         tested = (self.freedom > 0) & (self.changed > 0)
-        mean_left, mean = self.left / np.where(tested, self.freedom, 1), self.changed / self.equations
+        mean_left, mean = self.left / np.where(tested, self.freedom, 1), self.changed / np.maximum(self.equations, 1)
         return np.sqrt(np.where(tested, mean_left, np.nan) / np.where(tested, mean, 1))
 
 
@@ -216,19 +216,19 @@ def _around_mean(array):
 def _stacked(snapshots):
     """A, W and B with the times on their first axis, all of one batch shape."""
     if isinstance(snapshots, LinearRNN):
-        net = snapshots
+        times, net = (*snapshots.batch_shape, 1)[0], snapshots
     else:
         try:
             nets = [as_instance("snapshots", net, LinearRNN, "LinearRNNs") for net in snapshots]
         except TypeError:
             raise ValueError(f"snapshots: expected a LinearRNN or a sequence of them, got {snapshots!r}") from None
-        shapes = {tuple(getattr(net, name).shape for name in "AWB") for net in nets}
-        if len(shapes) > 1:
+        if len({tuple(getattr(net, name).shape for name in "AWB") for net in nets}) > 1:
             raise ValueError(f"snapshots: expected networks of one shape, got {', '.join(map(repr, nets))}")
-        net = LinearRNN(*(np.stack([getattr(net, name) for net in nets]) for name in "AWB")) if nets else None
-    if net is None or not net.batch_shape or net.batch_shape[0] < 2:
-        got = "none" if net is None else repr(net)
-        raise ValueError(f"snapshots: expected at least two, the times on the first axis, got {got}")
+        times = len(nets)
+        if nets:
+            net = LinearRNN(*(np.stack([getattr(net, name) for net in nets]) for name in "AWB"))
+    if times < 2:
+        raise ValueError(f"snapshots: expected at least two, the times on the first axis, got {repr(net) if times else 'none'}")
     weights = [np.broadcast_to(part, net.batch_shape + part.shape[-2:]) for part in (net.A, net.W, net.B)]
     if not most(net.A) + most(net.W) + most(net.B) < 1e60:
         raise ValueError("snapshots: expected weights below 1e60, whose powers are within the range of floats")
