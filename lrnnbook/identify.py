@@ -55,7 +55,7 @@ class Identified(ReadOnly):
 def identify_rule(snapshots: LinearRNN | Sequence[LinearRNN]) -> Identified:
     r"""Tell from snapshots of the weights which of the four rules moved them, with what feedback and decay.
 
-    In small steps, at one rate for all weights, each rule conserves what no other does, whatever the task and its inputs:
+    In small steps, at one rate for all weights and without momentum, each rule conserves what no other does, whatever the task and its inputs:
 
     .. math::
 
@@ -69,7 +69,8 @@ def identify_rule(snapshots: LinearRNN | Sequence[LinearRNN]) -> Identified:
     residual is the root mean square of what is left, over the equations beyond unknowns, relative to that of the change of
     :math:`W W^\top + B B^\top` (of e-prop's sums). The smallest names the rule, if it is below 0.2 and below half of the
     second; below 0.005 if a law was not tested because it has as many unknowns as equations. RFLO is not named where
-    one-step truncation leaves less than 0.1: with a feedback near A it can imitate it.
+    one-step truncation leaves less than 0.1: with a feedback near A it can imitate it. Nor is e-prop, unless its
+    law leaves less than half of what it leaves with the readouts of the units exchanged: some R fits most smooth changes.
 
     With k snapshots there are :math:`(k - 1)\, n (n + 1) / 2` equations, for RFLO's :math:`n o + 1` unknowns, and for
     e-prop k - 1 a unit, for o unknowns: it takes k = o + 2 to test. Snapshots closer together than a hundredth of the whole
@@ -111,10 +112,11 @@ def identify_rule(snapshots: LinearRNN | Sequence[LinearRNN]) -> Identified:
     laws = {
         "BPTT": _fit(_packed(W2 + B2 - W.mT @ W - A.mT @ A), None, moved, steps),
         "one-step tBPTT": _fit(_packed(W2 + B2 - A.mT @ A), None, moved, steps),
-        "e-prop": _of_all_units(_fit(own, 2 * A.mT[..., None, :], own, np.broadcast_to(steps[..., None], own.shape[1:-1]))),
+        "e-prop": _of_all_units(own, A, steps),
         "RFLO": _fit(moved, _feedback_and_decay(A, W), moved, steps),
     }
-    rule, ratio = _named({name: law.residual for name, law in laws.items()})
+    exchanged = _of_all_units(own, np.roll(A, 1, axis=-1), steps).residual if A.shape[-1] > 1 else np.inf
+    rule, ratio = _named({name: law.residual for name, law in laws.items()}, exchanged)
     eprop, rflo = laws["e-prop"], laws["RFLO"]
     found = []
     for by_eprop, by_rflo in ((eprop.unknowns, rflo.unknowns), (eprop.errors, rflo.errors)):
@@ -173,13 +175,14 @@ def _fit(values, factors, changes, steps):
     return _Fit(unknowns, errors, (left**2).sum(axis=-1), (changed**2).sum(axis=-1), equations, np.maximum(equations - rank, 0))
 
 
-def _of_all_units(fit):
-    """Fits of each unit (..., n) as one; its unknowns are (..., n, o)."""
+def _of_all_units(own, A, steps):
+    """e-prop's law, fitted unit by unit; its unknowns are (..., n, o)."""
+    fit = _fit(own, 2 * A.mT[..., None, :], own, np.broadcast_to(steps[..., None], own.shape[1:-1]))
     sums = [part.sum(axis=-1) for part in (fit.left, fit.changed, fit.equations, fit.freedom)]
     return _Fit(fit.unknowns, fit.errors, *sums)
 
 
-def _named(residuals):
+def _named(residuals, exchanged):
     """The rule's name (...) and the smallest residual over the second."""
     table = np.stack(list(residuals.values()))
     known = np.where(np.isnan(table), np.inf, table)
@@ -188,6 +191,7 @@ def _named(residuals):
     names = np.array(list(residuals))[known.argmin(axis=0)]
     sure = (ratio < APART) & (best < np.where(np.isnan(table).any(axis=0), ALONE, FITS))
     sure &= (names != "RFLO") | (residuals["one-step tBPTT"] > IMITATED)
+    sure &= (names != "e-prop") | (best < APART * exchanged)
     return np.where(sure, names, CANNOT_TELL), ratio
 
 

@@ -259,7 +259,9 @@ def test_two_outputs_and_two_snapshots_give_the_decay_and_no_feedback():
     snapshots, _, decay = trained("RFLO", draw=102, o=2)
     found = lb.identify_rule(snapshots[[0, 3]])
     named = found.rule == "RFLO"
-    assert named.mean() > 0.8 and np.isnan(found.feedback).all() and np.isnan(found.feedback_error).all()
+    assert named.mean() > 0.8
+    assert np.isnan(found.feedback).mean() > 0.99, "but where both readouts of a unit have hardly changed"
+    assert_array_equal(np.isnan(found.feedback), np.isnan(found.feedback_error))
     assert np.median(np.abs(found.decay - decay)[named]) < 0.01
 
 
