@@ -55,7 +55,8 @@ class Identified(ReadOnly):
 def identify_rule(snapshots: LinearRNN | Sequence[LinearRNN]) -> Identified:
     r"""Tell from snapshots of the weights which of the four rules moved them, with what feedback and decay.
 
-    In small steps, at one rate for all weights and without momentum, each rule conserves what no other does, whatever the task and its inputs:
+    In small steps, at one rate for all weights and without momentum, each rule conserves what no other does, whatever the
+    task and its inputs:
 
     .. math::
 
