@@ -17,7 +17,7 @@
     const box = document.querySelector(".aims");
     if (!box || folds().length === 0) return;
     const button = document.createElement("button");
-    button.className = "btn btn-sm btn-outline-primary open-folds";
+    button.className = "btn btn-sm open-folds";
     let open;
     const set = now => {
       open = now;

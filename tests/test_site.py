@@ -31,9 +31,10 @@ WEIGHT = 700_000  # bytes: a chapter's page and its figures, without MathJax, th
 
 
 def pages_of(site):
-    """The pages of a site, as paths relative to it; what lies in _static and _sources is no page."""
+    """The pages of a site, as paths relative to it; what lies in _static and _sources is none, nor is what leads elsewhere."""
     found = (path.relative_to(site).as_posix() for path in site.rglob("*.html"))
-    return sorted(page for page in found if not page.startswith("_"))
+    pages = sorted(page for page in found if not page.startswith("_"))
+    return [page for page in pages if 'http-equiv="refresh"' not in (site / page).read_text(encoding="utf-8")]
 
 
 PAGES = pages_of(SITE)
