@@ -12,7 +12,7 @@ from chromium import served
 from docutils import nodes
 from hypothesis import given
 from hypothesis import strategies as st
-from test_site import PAGES, SITE, browser  # noqa: F401
+from test_site import PAGES, SITE
 
 import lrnnbook as lb
 
@@ -253,7 +253,7 @@ OPEN = f"""() => [...document.querySelectorAll("details.fold *")]
 
 
 @pytest.fixture
-def tab(browser):  # noqa: F811
+def tab(browser):
     """A function that opens a page, in a browser that knows nothing yet."""
     with served(SITE) as address:
         context = browser.new_context(viewport={"width": 1280, "height": 900})

@@ -19,7 +19,7 @@ from xml.etree import ElementTree
 
 import numpy as np
 import pytest
-from chromium import ARGUMENTS, CHROMIUM, need_chromium, served
+from chromium import served
 from matplotlib.figure import Figure
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -352,17 +352,6 @@ class Visitor:
     def is_own(self, answer):
         path = answer.url.removeprefix(self.address)
         return answer.status == 200 and not path.startswith(("_static/", "searchindex.js"))
-
-
-@pytest.fixture(scope="session")
-def browser():
-    need_chromium()
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
-        yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="session")
