@@ -180,7 +180,7 @@ def test_the_committed_form_has_no_problems(notebook):
     "change, says",
     [
         (image, "an image"),
-        (claimed, "a claim's number"),
+        (claimed, "measured numbers among its outputs"),
         (unexecuted, "not executed"),
         (failing, "fails with ValueError"),
         (miscounted, "counted 7, expected 2"),
