@@ -163,8 +163,9 @@ def test_slow_students_keep_their_digits():
         assert_allclose([dA, dB, dW], list(of_modes(name, 0.6).mode_update(mode, target)), rtol=1e-10)
 
 
-def test_eprop_with_a_diagonal_above_one():
-    W = np.array([[1.2, -1.5], [0.9, -1.1]])  # spectral radius 0.17
+@pytest.mark.parametrize("W", [[[1.2, -1.5], [0.9, -1.1]], [[-1.2, -1.5], [0.8, 0.9]]])
+def test_eprop_with_a_diagonal_above_one(W):
+    W = np.array(W)  # spectral radius 0.17, and 0.35
     rng = np.random.default_rng(7)
     student = LinearRNN(rng.standard_normal((1, 2)), W, rng.standard_normal((2, 1)))
     teacher, R = random_network(rng, 1, 3, 1, 0.7), rng.standard_normal((1, 2))

@@ -228,6 +228,8 @@ def test_kolen_pollack_along_the_flow():
     assert_allclose(history.student.A - history.rule.R, np.exp(-0.2 * 2) * (STUDENTS.A - R), rtol=1e-7)
     fine = train(rule, STUDENTS, TEACHER, 0.001, 2000)
     assert_same(history.student, fine.student, atol=5e-3)
+    often = train_flow(rule, STUDENTS, TEACHER, [0.0, 0.5, 1.0, 2.0], rtol=1e-9, atol=1e-11)
+    assert_allclose(often.rule.R, history.rule.R, rtol=1e-7)
 
 
 def test_without_weight_decay_the_difference_stays():
@@ -416,6 +418,8 @@ def test_leaky_networks():
     assert leaky_network(A, J, K, [2.0, 5.0]).batch_shape == (2,)
     with pytest.raises(ValueError, match=r"tau_m: expected at least 1 step, got 0\.5"):
         leaky_network(A, J, K, 0.5)
+    with pytest.raises(ValueError, match=r"J has \(2,\), K has \(3,\)"):
+        leaky_network(A, np.stack([J, J]), np.stack([K, K, K]), tau)
 
 
 def test_random_networks_have_the_radius_asked_for():
