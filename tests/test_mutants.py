@@ -114,6 +114,22 @@ def test_the_share_that_is_killed_and_each_that_lived(tree, capsys):
     assert capsys.readouterr().out == f"{count} mutants, {count} of them known from before\n\n" + said.partition("\n\n")[2]
 
 
+def test_those_without_effect_are_counted_apart(tree, capsys):
+    mutants.main(["--sample", "1000"], tree)
+    lived = capsys.readouterr().out.partition("These lived:\n")[2].splitlines()
+    file = tree / "tools" / "without_effect.txt"
+    file.write_text("lrnnbook/small.py: 0  ->  -1  in  if low < 0:\n    Nobody asks for a floor between the two.\n")
+    mutants.main(["--sample", "1000"], tree)
+    count, said = len(every_mutant(tree)), capsys.readouterr().out
+    assert f"1 of {count} change nothing that is promised" in said
+    assert f"\n{count - len(lived)} of {count - 1} killed." in said
+    assert said.partition("These lived:\n")[2].splitlines() == [line for line in lived if ": 0  ->  -1  in" not in line]
+    file.write_text("lrnnbook/small.py: 0  ->  -1  in  if low < 0:\n")
+    with pytest.raises(SystemExit, match="expected a reason below each mutant, got none below"):
+        mutants.main(["--sample", "1000"], tree)
+    file.unlink()
+
+
 def test_what_lived_is_tried_again_when_a_test_changes(tree, tmp_path):
     killed, lived = (Mutant("lrnnbook/small.py", 1, "", after, after) for after in ("one", "two"))
     store = Store(tmp_path, tree)

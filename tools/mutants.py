@@ -3,7 +3,8 @@
 `make mutants SAMPLE=200 SEED=1` draws so many of all mutants, prints the share that the tests kill and each that lived. A
 mutant is applied in a copy of the tree, never in the tree. The tests of the mutated file come first, then the others from
 the quickest on, up to the first failure. What was found is kept in _build/mutants: a killed mutant until its file changes,
-one that lived until package or tests do.
+one that lived until package or tests do. Those that change nothing that is promised are listed in tools/without_effect.txt,
+a reason behind each, and are counted apart.
 """
 
 import argparse
@@ -21,6 +22,7 @@ from typing import NamedTuple
 
 from sealed import ROOT
 
+JUDGED = "tools/without_effect.txt"  # mutants that no test of what is promised can notice, each with the reason
 HEAVY = """pytest hypothesis nbval.plugin nbclient IPython numpy scipy.integrate scipy.linalg scipy.stats sympy mpmath
     matplotlib.pyplot""".split()
 APART = """test_build test_everywhere test_howto test_map test_mutants test_notebooks test_packaging test_phase test_readme
@@ -47,8 +49,12 @@ class Mutant(NamedTuple):
     def key(self):
         return hashlib.sha256(f"{self.path}\n{self.text}".encode()).hexdigest()
 
+    @property
+    def change(self):
+        return f"{self.before}  ->  {self.after}" + (f"  in  {self.around}" if self.around else "")
+
     def __str__(self):
-        return f"{self.path}:{self.line}: {self.before}  ->  {self.after}" + (f"  in  {self.around}" if self.around else "")
+        return f"{self.path}:{self.line}: {self.change}"
 
 
 def mutants(path, source):
@@ -144,6 +150,15 @@ def every_mutant(root=ROOT):
 def sample(all_mutants, size, seed):
     """So many at random; a larger sample of the same seed holds the smaller one."""
     return sorted(all_mutants, key=lambda mutant: hashlib.sha256(f"{seed} {mutant.key}".encode()).digest())[:size]
+
+
+def judged(text):
+    """`{"path: change": reason}` of a list of mutants, each a line with its reason on the next, indented."""
+    entries = [entry.split("\n", 1) for entry in text.strip().split("\n\n") if entry]
+    bad = [entry[0] for entry in entries if len(entry) < 2 or not entry[1].strip()]
+    if bad:
+        raise SystemExit(f"{JUDGED}: expected a reason below each mutant, got none below {bad[0]!r}")
+    return {what.strip(): " ".join(why.split()) for what, why in entries}
 
 
 class Recorder:
@@ -298,8 +313,15 @@ def main(arguments=None, root=ROOT):
                 store.put(mutant, tester.killer(mutant))
                 print(f"{number} of {len(missing)}, {store.get(mutant)['killed_by'] or 'LIVED'}: {mutant}", flush=True)
     lived = [mutant for mutant in drawn if not store.get(mutant)["killed_by"]]
-    print(f"\n{len(drawn) - len(lived)} of {len(drawn)} killed. These lived:" if lived else f"\nAll {len(drawn)} killed.")
-    print(*map(str, lived), sep="\n")
+    file = root / JUDGED
+    reasons = judged(file.read_text(encoding="utf-8")) if file.exists() else {}
+    apart = [mutant for mutant in lived if f"{mutant.path}: {mutant.change}" in reasons]
+    noticed = [mutant for mutant in lived if mutant not in apart]
+    if apart:
+        print(f"\n{len(apart)} of {len(drawn)} change nothing that is promised ({JUDGED}).")
+    whole, dead = len(drawn) - len(apart), len(drawn) - len(lived)
+    print(f"\n{dead} of {whole} killed. These lived:" if noticed else f"\nAll {whole} killed.")
+    print(*map(str, noticed), sep="\n")
 
 
 if __name__ == "__main__":
