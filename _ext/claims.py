@@ -1,10 +1,10 @@
-"""The ten claims: a box in the chapter that makes one good, and *The map*, which collects the boxes and their numbers.
+"""The claims: a box in the chapter that makes one good, and *The map*, which collects the boxes and their numbers.
 
 In a chapter, `{claim} 7` with the options `proved` (labels of theorems), `seen` (labels of figures) and `held` (a test)
-states claim 7 as the book proves it. On the map, `{evidence} 7` repeats that and lists every number that a cell of the
-book holds against a bound with `lb.claim(7, ...)`. In the chapter the lines that the cell shows get their numbers, in one
-block. The numbers are those of the execution that the pages show. On a book
-with a map, a claim without a statement, a number or a place on the map is a warning, and `make book` fails on warnings.
+states claim 7 as the book proves it; `{claim} B2` states the second of the book's own results. On the map, `{evidence} 7`
+repeats that and lists every number that a cell of the book holds against a bound with `lb.claim(7, ...)`. In the chapter the
+lines that the cell shows get their numbers, in one block. The numbers are those of the execution that the pages show. On a
+book with a map, a claim without a statement, a number or a place on the map is a warning, and `make book` fails on warnings.
 """
 
 from pathlib import Path
@@ -19,7 +19,7 @@ from sphinx.util import logging
 from sphinx.util.docutils import SphinxDirective
 from sphinx.util.nodes import make_refnode
 
-from lrnnbook.book.claims import FORMULA, MIME, line
+from lrnnbook.book.claims import FORMULA, MIME, RESULT, line
 
 CLAIMS = range(1, 11)
 MAP = "reference/map"
@@ -43,9 +43,10 @@ class ClaimDirective(SphinxDirective):
     required_arguments = 1
 
     def number(self):
-        if self.arguments[0] not in map(str, CLAIMS):
-            raise self.error(f"{self.name}: expected one of the ten claims, 1 to 10, got {self.arguments[0]!r}")
-        return int(self.arguments[0])
+        label = self.arguments[0]
+        if label not in map(str, CLAIMS) and not RESULT.fullmatch(label):
+            raise self.error(f"{self.name}: expected one of the claims, 1 to 10, or of the results, B1, B2, ..., got {label!r}")
+        return label if RESULT.fullmatch(label) else int(label)
 
     def anchor(self, node, label, title):
         node["ids"].append(label)
@@ -77,12 +78,17 @@ class Claim(ClaimDirective):
         where = nodes.inline("", "", *self.parsed(nodes.container(), where + ".")[0].children)
         last = nodes.paragraph("", "", where, nodes.Text(" Held by the numbers below"), *tested(held), nodes.Text("."))
         if MAP in self.env.found_docs:
-            last += [nodes.Text(" All ten claims are on "), to_map(self.env, n, "the map"), nodes.Text(".")]
+            whole = "All of the book's own results are on " if isinstance(n, str) else "All ten claims are on "
+            last += [nodes.Text(f" {whole}"), to_map(self.env, n, "the map"), nodes.Text(".")]
 
-        box = nodes.admonition("", nodes.title("", f"Claim {n}"), classes=["claim"], held=held)
-        self.anchor(box, f"claim-{n}", f"Claim {n}")
+        box = nodes.admonition("", nodes.title("", named(n)), classes=["claim"], held=held)
+        self.anchor(box, f"claim-{n}", named(n))
         self.parsed(box, *self.content).append(last)
         return [box]
+
+
+def named(n):
+    return f"Result {n}" if isinstance(n, str) else f"Claim {n}"
 
 
 def to_map(env, n, text):
@@ -114,7 +120,7 @@ class Evidence(ClaimDirective):
         n = self.number()
         record(self.env, self.env.docname)["listed"].add(n)
         node = evidence(number=n)
-        self.anchor(node, f"map-claim-{n}", f"Claim {n} on the map")
+        self.anchor(node, f"map-claim-{n}", f"{named(n)} on the map")
         return [node]
 
 
@@ -199,11 +205,18 @@ def bound(entry):
     return f"at least {low:g}" if high is None else f"at most {high:g}"
 
 
+def numbered(found):
+    return {entry["number"] for entry in found["measured"]}
+
+
 def complaints(pages):
     """What keeps the claims from being made good, given the pages' records; nothing on a book without a map."""
     if not any(found["listed"] for found in pages.values()):
         return
-    for n in CLAIMS:
+    results = {
+        n for found in pages.values() for n in [*found["stated"], *found["listed"], *numbered(found)] if isinstance(n, str)
+    }
+    for n in (*CLAIMS, *sorted(results, key=lambda label: int(label[1:]))):
         stated = [docname for docname, found in pages.items() if n in found["stated"]]
         measured = [entry for found in pages.values() for entry in found["measured"] if entry["number"] == n]
         if not stated:
@@ -242,7 +255,7 @@ def show(env, doctree, measured):
                 before.append(nodes.list_item("", nodes.paragraph("", "", *told(entry))))
                 output.parent.remove(output)
             else:
-                head = [to_map(env, entry["number"], f"Claim {entry['number']}"), nodes.Text(" holds: ")]
+                head = [to_map(env, entry["number"], named(entry["number"])), nodes.Text(" holds: ")]
                 first = nodes.list_item("", nodes.paragraph("", "", *head, *told(entry)))
                 output.replace_self(nodes.bullet_list("", first, classes=["claims"], claim=entry["number"]))
 

@@ -50,6 +50,11 @@ def test_the_reason_of_a_bound_is_left_to_the_map(capsys):
     assert capsys.readouterr().out == "Claim 7 holds: the rank, at most 1.\n"
 
 
+def test_a_result_of_the_book_has_a_label(capsys):
+    lb.claim("B12", "starts that miss", 40, at_least=40)
+    assert capsys.readouterr().out == "Result B12 holds: starts that miss, at least 40.\n"
+
+
 def test_whole_numbers_of_numpy_are_numbers(capsys):
     lb.claim(np.int64(7), "the rank", np.float64(1), at_most=np.int64(1))
     assert capsys.readouterr().out == "Claim 7 holds: the rank, at most 1.\n"
@@ -73,6 +78,9 @@ def test_a_claim_that_does_not_hold_is_an_error(measured, bounds):
         (3.0, 1, {"at_most": 1}, "number: .* got 3.0"),
         ("3", 1, {"at_most": 1}, "number: .* got '3'"),
         ([3], 1, {"at_most": 1}, r"number: .* got \[3\]"),
+        ("B0", 1, {"at_most": 1}, "number: .* or of the book's results, 'B1', 'B2', ..., got 'B0'"),
+        ("b1", 1, {"at_most": 1}, "number: .* got 'b1'"),
+        ("B1\n", 1, {"at_most": 1}, r"number: .* got 'B1\\n'"),
         (1, 1, {}, "at_most, at_least: "),
         (1, math.nan, {"at_most": 1}, "measured: .* got nan"),
         (1, math.inf, {"at_least": 1}, "measured: .* got inf"),
@@ -173,6 +181,15 @@ def test_ten_claims_in_order_are_fine(pages):
     assert list(claims.complaints(pages)) == []
 
 
+def test_results_of_the_book_are_held_to_the_same(pages):
+    chapter, table = pages["chapters/01"], pages["map"]
+    chapter["stated"].add("B1")
+    assert list(claims.complaints(pages)) == ["claim B1: no number holds it", "claim B1: not on the map"]
+    chapter["measured"].append({"number": "B1", "what": "what", "measured": 0.0, "at_most": 1.0})
+    table["listed"].update({"B1", "B2"})
+    assert list(claims.complaints(pages)) == ["claim B2: no chapter states it", "claim B2: no number holds it"]
+
+
 def test_a_book_without_a_map_need_not_hold_them(pages):
     del pages["map"]
     pages["chapters/01"]["stated"] = {3}
@@ -268,6 +285,15 @@ def test_the_map_repeats_statement_and_number_and_follows_the_chapter(tmp_path):
     assert "The rank is below" in text and "0.25 at least 0.1 rounding of" in text and "1e-10" not in text
 
 
+def test_a_result_has_its_place_too(tmp_path):
+    stated, listed = STATED.replace("{claim} 1", "{claim} B3"), LISTED.replace("{evidence} 1", "{evidence} B3")
+    warned, chapter, page = book(tmp_path, stated, listed, [{"number": "B3", "measured": 3.0, "at_most": 4}])
+    assert "B3" not in warned
+    assert 'id="claim-B3"' in chapter and 'href="reference/map.html#map-claim-B3"' in chapter
+    assert "Result B3 holds: the rank \\(o\\): 3, at most 4." in without_tags(chapter)
+    assert 'id="map-claim-B3"' in page and "3 at most 4" in without_tags(page)
+
+
 def test_lines_of_one_cell_become_one_list_with_their_numbers(tmp_path):
     bounds = {"at_least": 0.1, "at_most": 1}
     measured = [{"what": "|r a*b*|", "measured": 0.5, **bounds}, {"what": "$x^*$", "measured": 0.25, **bounds}]
@@ -286,7 +312,7 @@ def test_lines_of_one_cell_become_one_list_with_their_numbers(tmp_path):
 
 def test_faults_are_warned_of(tmp_path):
     faulty = {
-        "{claim} 11\n:proved: thm-one\n": "1 to 10, got '11'",
+        "{claim} 11\n:proved: thm-one\n": "1 to 10, or of the results, B1, B2, ..., got '11'",
         "{claim} 1\n": "claim 1: expected a statement, and in :proved:",
         "{claim} 2\n:proved: thm-one\n:held: tests/test_two.py\n": "claim 2: there is no tests/test_two.py",
         "{claim} 3\n:proved: thm-two\n": "thm-two",

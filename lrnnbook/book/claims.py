@@ -7,11 +7,12 @@ from numbers import Integral
 from typing import Any, SupportsFloat
 
 MIME = "application/vnd.lrnnbook.claim+json"
+RESULT = re.compile(r"B[1-9]\d*")
 FORMULA = re.compile(r"\$([^$]+)\$")
 
 
 def claim(
-    number: int,
+    number: int | str,
     what: str,
     measured: SupportsFloat,
     at_most: SupportsFloat | None = None,
@@ -25,8 +26,8 @@ def claim(
 
     Parameters
     ----------
-    number : int
-        Which of the ten claims.
+    number : int or str
+        Which of the paper's ten claims, or the label of one of the book's own results, ``"B1"``, ``"B2"``, ....
     what : str
         What was measured, in words; formulas between dollars. Everything else appears as it is typed.
     measured : float
@@ -39,7 +40,7 @@ def claim(
     Raises
     ------
     ValueError
-        A number other than 1 to 10, no bound, or numbers that are not finite.
+        A number other than 1 to 10 that is no such label either, no bound, or numbers that are not finite.
     AssertionError
         A measured number outside its bounds.
 
@@ -48,9 +49,7 @@ def claim(
     >>> claim(7, "rank of the change under RFLO", measured=1, at_most=1, because="one output")
     Claim 7 holds: rank of the change under RFLO, at most 1.
     """
-    if not isinstance(number, Integral) or isinstance(number, bool) or number not in range(1, 11):
-        raise ValueError(f"number: expected one of the ten claims, 1 to 10, got {number!r}")
-    entry = {"number": int(number), "what": what, "measured": as_finite("measured", measured)}
+    entry = {"number": as_label(number), "what": what, "measured": as_finite("measured", measured)}
     bounds = {"at_least": at_least, "at_most": at_most}
     bounds = {name: as_finite(name, bound) for name, bound in bounds.items() if bound is not None}
     if not bounds:
@@ -67,6 +66,21 @@ def claim(
         display({**said, MIME: entry}, raw=True)
     else:
         print(line(entry))
+
+
+def as_label(number: object) -> int | str:
+    """Return the number of a claim, or the label of a result; raise ValueError unless it is one.
+
+    >>> as_label(7), as_label("B12")
+    (7, 'B12')
+    """
+    if isinstance(number, Integral) and not isinstance(number, bool) and number in range(1, 11):
+        return int(number)
+    if isinstance(number, str) and RESULT.fullmatch(number):
+        return str(number)
+    raise ValueError(
+        f"number: expected one of the ten claims, 1 to 10, or of the book's results, 'B1', 'B2', ..., got {number!r}"
+    )
 
 
 def as_finite(name: str, value: SupportsFloat) -> float:
@@ -87,7 +101,8 @@ def line(entry: dict[str, Any]) -> str:
     'Claim 1 holds: error, at most 1e-12.'
     """
     bounds = [f"{name.replace('_', ' ')} {entry[name]:g}" for name in ("at_least", "at_most") if name in entry]
-    return f"Claim {entry['number']} holds: {entry['what']}, {' and '.join(bounds)}."
+    kind = "Result" if isinstance(entry["number"], str) else "Claim"
+    return f"{kind} {entry['number']} holds: {entry['what']}, {' and '.join(bounds)}."
 
 
 def as_markdown(text: str) -> str:
