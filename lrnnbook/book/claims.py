@@ -49,7 +49,7 @@ def claim(
     >>> claim(7, "rank of the change under RFLO", measured=1, at_most=1, because="one output")
     Claim 7 holds: rank of the change under RFLO, at most 1.
     """
-    entry = {"number": as_label(number), "what": what, "measured": as_finite("measured", measured)}
+    entry: dict[str, Any] = {"number": as_label(number), "what": what, "measured": as_finite("measured", measured)}
     bounds = {"at_least": at_least, "at_most": at_most}
     bounds = {name: as_finite(name, bound) for name, bound in bounds.items() if bound is not None}
     if not bounds:
