@@ -6,6 +6,8 @@ from typing import NamedTuple
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
 import lrnnbook as lb
@@ -334,3 +336,14 @@ def test_bad_input(case):
 def test_nan_is_no_weight():
     with pytest.raises(ValueError, match="expected finite numbers, got NaN"):
         lb.identify_rule(lb.LinearRNN(NET.A * [[[1.0]], [[np.nan]]], NET.W, NET.B))
+
+
+@given(st.integers(0, 10**6), st.integers(1, 3), st.integers(1, 5))
+def test_what_eprop_conserves_holds_on_any_data(seed, o, T):
+    rng = np.random.default_rng(seed)
+    net, R = lb.random_network(rng, n=4, o=o, m=2, radius=1.3), rng.standard_normal((o, 4))
+    inputs, targets = rng.standard_normal((3, T, 2)), rng.standard_normal((3, o))
+    d = lb.EProp(R).sampled_update(net, inputs, targets)
+    off = 1 - np.eye(4)
+    right = (off * d.W * net.W).sum(axis=1) + (d.B * net.B).sum(axis=1)
+    assert_allclose(np.diag(R.T @ d.A), right, atol=1e-9 * (1 + np.abs(right).max()))
