@@ -71,10 +71,9 @@ def as_resumed(history: object, shape: tuple[int, ...]) -> History:
     return history
 
 
-def joined(before: History, after: History, record: int) -> History:
-    """Two histories as one; the last record of the first stays if it was due."""
-    keep = (before.times < before.times[-1]) | (before.times % record == 0)
-    keep &= ~np.isin(before.times, after.times)
+def joined(before: History, after: History) -> History:
+    """Two histories as one; the last record of the first stays if the second has it, too."""
+    keep = before.times < before.times[-1]
     snapshots = [history.snapshots for history in (before, after) if history.snapshots is not None]
     if len(snapshots) == 2:
         snapshots = [LinearRNN(*(np.concatenate([getattr(net, name) for net in snapshots]) for name in "AWB"))]

@@ -133,9 +133,9 @@ def each(function, *powers):
     Examples
     --------
     >>> F = np.eye(1)
-    >>> first, again = each(np.negative, [F, F])
-    >>> first is again
-    True
+    >>> first, again, other = each(np.negative, [F, F, 2 * F])
+    >>> first is again, float(other[0, 0])
+    (True, -2.0)
     """
     out: list[Any] = []
     before = None

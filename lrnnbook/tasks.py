@@ -172,6 +172,8 @@ def is_far(net: LinearRNN, horizon: float) -> bool:
 
     >>> is_far(LinearRNN([[1.0]], [[2.0]], [[1.0]]), 10), is_far(LinearRNN([[1.0]], [[2.0]], [[1.0]]), 1000)
     (False, True)
+    >>> is_far(LinearRNN(np.ones((0, 1, 1)), [[1.0]], [[1.0]]), 10)
+    False
     """
     if not net.W.size:
         return False

@@ -124,7 +124,7 @@ def train(
         history = _train(rule, student, task, descent, shape, plan, before, progress)
     else:
         history = share_out(executor, _train, rule, student, task, descent, shape, plan, before, progress)
-    return history if before is None else joined(before, history, record)
+    return history if before is None else joined(before, history)
 
 
 def _train(rule, student, task, descent, shape, plan, before=None, progress=False):

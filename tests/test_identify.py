@@ -347,3 +347,21 @@ def test_what_eprop_conserves_holds_on_any_data(seed, o, T):
     off = 1 - np.eye(4)
     right = (off * d.W * net.W).sum(axis=1) + (d.B * net.B).sum(axis=1)
     assert_allclose(np.diag(R.T @ d.A), right, atol=1e-9 * (1 + np.abs(right).max()))
+
+
+def test_weights_that_all_runs_share_need_no_batch_axes():
+    rng = np.random.default_rng(12)
+    A, W = rng.standard_normal((3, 5, 1, 4)), rng.standard_normal((3, 5, 4, 4))
+    B = rng.standard_normal((4, 2))
+    found = lb.identify_rule(lb.LinearRNN(A, W, B))
+    whole = lb.identify_rule(lb.LinearRNN(A, W, np.broadcast_to(B, (3, 5, 4, 2))))
+    for name, left in whole.residuals.items():
+        assert_array_equal(found.residuals[name], left)
+
+
+def test_a_run_of_which_only_the_readout_moved_is_marked_among_others():
+    rng = np.random.default_rng(13)
+    A, W, B = (rng.standard_normal((3, 2, *shape)) for shape in ((1, 4), (4, 4), (4, 2)))
+    W[:, 0], B[:, 0] = W[:1, 0], B[:1, 0]
+    found = lb.identify_rule(lb.LinearRNN(A, W, B))
+    assert found.rule[0] == "cannot tell" and found.freedom["BPTT"].tolist() == [0, 20]

@@ -10,6 +10,7 @@ from lrnnbook import (
     BPTT,
     RFLO,
     EProp,
+    LinearRNN,
     Mode,
     aligned_network,
     decay_rates,
@@ -216,3 +217,13 @@ def test_a_decay_that_turns_with_the_target_solves_what_a_real_one_cannot():
     stayed, turning = solved(RFLO(0.8 + 0.3j, 0.5 * np.exp(0.9j)))
     assert turning >= 0.9 * stayed >= 30
     assert solved(RFLO(0.8 + 0.3j, 0.5))[1] == 0
+
+
+def test_complex_modes_are_read_off_a_batch_as_off_each():
+    rng = np.random.default_rng(11)
+    U, V = (np.linalg.qr(rng.standard_normal((3, 3)))[0][:, :2] for _ in range(2))
+    nets = LinearRNN(*(rng.standard_normal((4, *shape)) for shape in ((3, 6), (6, 6), (6, 3))))
+    modes = read_modes(nets, U, V, dtype=complex)
+    for i in range(4):
+        one = read_modes(LinearRNN(nets.A[i], nets.W[i], nets.B[i]), U, V, dtype=complex)
+        assert_allclose([part[i] for part in modes], list(one), rtol=1e-12)

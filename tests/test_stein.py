@@ -138,3 +138,16 @@ def test_a_factor_a_row_is_a_diagonal_matrix():
     for i in range(4):  # row i of the sum is X_i (I - f_i W)^-1
         expected = np.linalg.solve(np.swapaxes(np.eye(3) - f[i, 0] * W, -1, -2), X[:, i, :, None])[..., 0]
         assert np.abs(rows[:, i] - expected).max() < 1e-10
+
+
+def test_gramians_of_a_batch_whose_powers_grow_are_those_of_each():
+    rng = np.random.default_rng(14)
+    W = np.array([[0.5, 1e3], [0.0, 0.5]]) * np.array([1.0, 0.8, -0.9])[:, None, None]
+    L, L_ = rng.standard_normal((3, 2, 1)), rng.standard_normal((3, 2, 1))
+    F, F_ = squares(student=W, teacher=W.mT)
+    assert stein.grown(F)
+    both = stein.gramians(F, L, F_, L_)
+    for i in range(3):
+        one, one_ = squares(student=W[i], teacher=W[i].T)
+        for whole, part in zip(both, stein.gramians(one, L[i], one_, L_[i])):
+            np.testing.assert_allclose(whole[i], part, rtol=1e-10)

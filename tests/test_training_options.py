@@ -311,6 +311,16 @@ def test_a_run_resumed_is_the_run_uninterrupted(plan):
     assert_same_history(again, whole)
 
 
+def test_a_run_may_diverge_where_it_is_resumed():
+    rule, options = PLANS["one that diverges"]
+    whole = train(rule, STUDENTS, TEACHER, **options, steps=30)
+    when = int(whole.diverged_at.min())
+    for stop in (when - 1, when, when + 1):
+        first = train(rule, STUDENTS, TEACHER, **options, steps=stop)
+        then = train(rule, STUDENTS, TEACHER, **options, steps=30 - stop, resume=first)
+        assert_array_equal(then.diverged_at, whole.diverged_at)
+
+
 @pytest.mark.parametrize(
     "resume, message",
     [
