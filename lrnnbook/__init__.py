@@ -18,6 +18,7 @@ from .networks import LinearRNN, leaky_network, random_network, simulate
 from .rules import BPTT, RFLO, EProp, KolenPollack, TruncatedBPTT
 from .spectra import change_rank, effective_rank
 from .stability import decay_rates, jacobian, optimal_mode
+from .tanh import tanh_simulate, tanh_update
 from .training import train
 from .training_flow import train_flow
 from .updates import Update
@@ -54,6 +55,8 @@ __all__ = [
     "train",
     "train_flow",
     "History",
+    "tanh_simulate",
+    "tanh_update",
     "identify_rule",
     "Identified",
     "change_rank",

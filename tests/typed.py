@@ -22,6 +22,8 @@ assert_type(lb.simulate(teacher, [[[1.0], [0.0]]]), np.ndarray)
 
 update = rule.update(student, teacher, every_step=True)
 assert_type(update, lb.Update[np.ndarray])
+assert_type(lb.tanh_simulate(teacher, [[[1.0], [0.0]]]), np.ndarray)
+assert_type(lb.tanh_update(lb.BPTT(), teacher, [[[1.0], [0.0]]], [[0.0]]).W, np.ndarray)
 assert_type(lb.BPTT().sampled_update(teacher, [[[1.0], [0.0]]], [[0.0]]).W, np.ndarray)
 rules: list[lb.Rule] = [rule, lb.BPTT(), lb.TruncatedBPTT(2), lb.EProp([[1.0]]), lb.KolenPollack([[1.0]], 0.5, 0.1)]
 
