@@ -13,7 +13,7 @@ PACKAGE = Path(lb.__file__).parent
 # Each imports only from those before it.
 LAYERS = """checks updates progress book.claims book.questions book.style adaptive spectra mode_sums powers stein passes
     networks sources losses modes sums arrays forms rules stability flow runs history descent sharing tasks training
-    training_flow identify""".split()
+    training_flow identify tanh""".split()
 
 
 def functions(thing):
