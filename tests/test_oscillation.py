@@ -227,3 +227,40 @@ def test_complex_modes_are_read_off_a_batch_as_off_each():
     for i in range(4):
         one = read_modes(LinearRNN(nets.A[i], nets.W[i], nets.B[i]), U, V, dtype=complex)
         assert_allclose([part[i] for part in modes], list(one), rtol=1e-12)
+
+
+def block(z):
+    return np.array([[z.real, -z.imag], [z.imag, z.real]])
+
+
+def across(s, r, c, w, decay):
+    """Eigenvalues across the solutions of the real network of blocks, by differences of its updates."""
+    goal = LinearRNN(block(c), block(w), np.eye(2))
+
+    def velocity(x):
+        a, b, v = x[:3] + 1j * x[3:]
+        d = RFLO(block(r), decay).update(LinearRNN(block(a), block(v), block(b)), goal)
+        return -np.array([*(part[0, 0] for part in (d.A, d.B, d.W)), *(part[1, 0] for part in (d.A, d.B, d.W))])
+
+    at = np.array([s, c / s, w])
+    at, h = np.concatenate([at.real, at.imag]), 1e-6 * np.eye(6)
+    J = np.array([velocity(at + e) - velocity(at - e) for e in h]).T / 2e-6
+    values = np.linalg.eigvals(J)
+    return values[np.argsort(np.abs(values))[2:]]
+
+
+def test_two_inequalities_decide_stability_with_complex_output():
+    rng, stable = np.random.default_rng(15), 0
+    for _ in range(40):
+        s, r, c = rng.standard_normal((2, 3)).T @ [1, 1j]
+        w, decay = 0.8 * np.sqrt(rng.uniform()) * np.exp(2j * np.pi * rng.uniform()), rng.uniform(-0.8, 0.8)
+        q, b = np.conj(r) * s, abs(c / s) ** 2
+        phi, psi = 1 / (1 - abs(w) ** 2), 1 / (1 - w * decay)
+        tau = b * phi + q * psi + q * b * phi * psi * (phi + psi - 1)
+        delta = q * b * phi**2 * psi**2 * (b + q)
+        second = tau.real**2 * delta.real + tau.real * tau.imag * delta.imag - delta.imag**2
+        leading = across(s, r, c, w, decay).real.max()
+        if abs(leading) > 1e-4:
+            assert (tau.real > 0 and second > 0) == (leading < 0)
+        stable += leading < 0
+    assert 5 < stable < 35

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 
-from lrnnbook import RFLO, LinearRNN, random_network, train_flow
+from lrnnbook import BPTT, RFLO, LinearRNN, random_network, train_flow
 
 DECAY = 0.3
 
@@ -125,3 +125,20 @@ def test_the_error_at_rest_has_the_shape_that_decay_and_teacher_give():
     shape = np.abs(z - DECAY) / np.abs((1 - poles[0] * z) * (1 - poles[1] * z))
     assert gap.max() > 1e-4
     assert_allclose(gap / shape, (gap / shape).mean(), rtol=1e-3)
+
+
+@pytest.mark.parametrize("n", [1, 2, 4, 6])
+def test_the_gradient_confined_to_the_feedback_asks_what_the_gradient_asks(n):
+    rng = np.random.default_rng(n)
+    net, R = random_network(rng, n, radius=0.7), rng.standard_normal((1, n))
+    teachers = random_network(rng, 14, radius=0.8, batch=(60,))
+    update = BPTT().update(net, teachers)
+    onto = R.T @ R / (R @ R.T)
+    whole = np.hstack([part.reshape(60, -1) for part in update])
+    confined = np.hstack([part.reshape(60, -1) for part in (update.A, onto @ update.W, onto @ update.B)])
+
+    def rank(asked):
+        size = np.linalg.svd(asked - asked.mean(axis=0), compute_uv=False)
+        return np.sum(size > 1e-9 * size[0])
+
+    assert rank(whole) == rank(confined) == rank(np.hstack([whole, confined])) == 2 * n
