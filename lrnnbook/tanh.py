@@ -80,7 +80,8 @@ def tanh_update(
     Raises
     ------
     ValueError
-        As :func:`tanh_simulate`, or targets or a rule that do not fit the network.
+        As :func:`tanh_simulate`, targets or a rule that do not fit the network, a rule whose feedback learns, or weights at
+        which the update leaves the range of floats.
 
     Examples
     --------
@@ -92,20 +93,31 @@ def tanh_update(
     rule, net = as_rule(rule), as_network("net", net)
     x = _sequences(net, inputs)
     goals = as_array("targets", targets, "N T o" if every_step else "N o", {"N": x.shape[-3], "T": x.shape[-2], "o": net.o})
-    broadcast_batch(net=net.batch_shape, inputs=x.shape[:-3], targets=goals.shape[: -3 if every_step else -2])
-    through = not isinstance(rule, RFLO) if sloped is None else sloped
+    if type(rule).next is not Rule.next:
+        raise ValueError(f"rule: expected one whose feedback is fixed, got {type(rule).__name__}")
     F, G = rule._sent(net, finite=True)
+    batches = {"inputs": x.shape[:-3], "targets": goals.shape[: -3 if every_step else -2], "rule": F.shape[:-2]}
+    broadcast_batch(net=net.batch_shape, **batches)
+    through = not isinstance(rule, RFLO) if sloped is None else sloped
+    with np.errstate(over="ignore", invalid="ignore"):
+        update = _backward(net, F, G, rule.steps, x, goals, every_step, through)
+    if not all(np.isfinite(part).all() for part in update):
+        raise ValueError("net: expected weights at which the update is within the range of floats, got some beyond it")
+    return update
+
+
+def _backward(net, F, G, steps, x, goals, every_step, through):
     h, T = _states(net, x), x.shape[-2]
     arrived, errors, sent = [], [], []  # what is on its way, each with the number of steps that it has come
     for t in range(T, 0, -1):
         if every_step or t == T:
             errors.append(h[t] @ net.A.mT - (goals[..., t - 1, :] if every_step else goals))
             sent.append((errors[-1] @ F.mT, 0))
-        if rule.steps == np.inf:  # then nobody asks how far
+        if steps == np.inf:  # then nobody asks how far
             sent = [(sum(s for s, _ in sent), 0)]
         slope = 1 - h[t] ** 2
         arrived.append(slope * sum(s for s, _ in sent))
-        sent = [((slope * s if through else s) @ G.mT, age + 1) for s, age in sent if age + 1 < rule.steps]
+        sent = [((slope * s if through else s) @ G.mT, age + 1) for s, age in sent if age + 1 < steps]
     read = h[: T - len(errors) : -1]
     dA = sum(e.mT @ state for e, state in zip(errors, read))
     dW = sum(d.mT @ state for d, state in zip(arrived, h[T - 1 :: -1]))

@@ -6,7 +6,19 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-from lrnnbook import BPTT, RFLO, EProp, LinearRNN, Rule, TruncatedBPTT, random_network, simulate, tanh_simulate, tanh_update
+from lrnnbook import (
+    BPTT,
+    RFLO,
+    EProp,
+    KolenPollack,
+    LinearRNN,
+    Rule,
+    TruncatedBPTT,
+    random_network,
+    simulate,
+    tanh_simulate,
+    tanh_update,
+)
 
 RNG = np.random.default_rng(0)
 NET = LinearRNN(RNG.standard_normal((2, 4)), RNG.standard_normal((4, 4)), RNG.standard_normal((4, 3)))
@@ -94,6 +106,9 @@ def test_a_batch_is_a_loop():
         assert_allclose(shared[i], tanh_simulate(one, X), rtol=1e-12)
 
 
+THREE = LinearRNN(np.ones((3, 2, 4)), NET.W, NET.B)
+
+
 class Odd(Rule):
     def sent(self, net):
         return net.A, net.W
@@ -108,6 +123,12 @@ class Odd(Rule):
         (lambda: tanh_update(BPTT(), NET, X, GOALS), r"targets: expected shape \(\.\.\., N, o\)"),
         (lambda: tanh_update(BPTT(), NET, X, GOALS[:, -1], every_step=True), r"targets: expected shape \(\.\.\., N, T, o\)"),
         (lambda: tanh_update(Odd(), NET, X, GOALS[:, -1]), r"sent: expected F of shape \(\.\.\., 4, 2\)"),
+        (lambda: tanh_update(KolenPollack(R, 0.5, 0.1), NET, X, GOALS[:, -1]), "rule: expected one whose feedback is fixed"),
+        (
+            lambda: tanh_update(RFLO(np.ones((5, 2, 4)), 0.5), THREE, X, GOALS[:, -1]),
+            r"batch axes: .*net has \(3,\).*rule has \(5,\)",
+        ),
+        (lambda: tanh_update(BPTT(), LinearRNN(1e200 * NET.A, NET.W, NET.B), X, GOALS[:, -1]), "net: .*range of floats"),
         (lambda: tanh_simulate(NET, X * np.nan), "inputs: expected finite numbers"),
         (lambda: tanh_simulate(NET, X[:, :0]), "inputs: .*no empty axis"),
     ],
