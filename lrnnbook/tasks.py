@@ -172,8 +172,8 @@ def is_far(net: LinearRNN, horizon: float) -> bool:
 
     >>> is_far(LinearRNN([[1.0]], [[2.0]], [[1.0]]), 10), is_far(LinearRNN([[1.0]], [[2.0]], [[1.0]]), 1000)
     (False, True)
-    >>> is_far(LinearRNN(np.ones((0, 1, 1)), [[1.0]], [[1.0]]), 10)
-    False
+    >>> is_far(LinearRNN(np.ones((0, 1, 1)), [[1.0]], [[1.0]]), 10), bool(is_far(LinearRNN([[-1e60]], [[0.5]], [[1.0]]), 10))
+    (False, True)
     """
     if not net.W.size:
         return False

@@ -71,8 +71,8 @@ def claim(
 def as_label(number: object) -> int | str:
     """Return the number of a claim, or the label of a result; raise ValueError unless it is one.
 
-    >>> as_label(7), as_label("B12")
-    (7, 'B12')
+    >>> as_label(7), as_label(10), as_label("B12")
+    (7, 10, 'B12')
     """
     if isinstance(number, Integral) and not isinstance(number, bool) and number in range(1, 11):
         return int(number)

@@ -54,6 +54,11 @@ class Question:
         return sorted([self.answer, *self.wrong]) if isinstance(self.answer, str) else []
 
     def choice(self, answer: Any) -> str:
+        """The words behind a letter, with brackets or a point or without.
+
+        >>> Question("Which?", "two", 0.0, "It is even.", {"one": "It is odd."}).choice("(B).")
+        'two'
+        """
         choices = self.choices()
         letters = dict(zip("abcdefgh", choices))
         given = str(answer).strip()
