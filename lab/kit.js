@@ -221,7 +221,32 @@
     pointer({ clientX, clientY }) { return new DOMPoint(clientX, clientY).matrixTransform(this.svg.getScreenCTM().inverse()); }
 
     /* What is called with the point [x, y] at which the plot was clicked. Keys have to have another way. */
-    onclick(act) { this.clicked = act; this.svg.onclick = event => { const p = this.pointer(event); if (p.x >= this.left && p.x <= this.right && p.y >= this.top && p.y <= this.bottom) act([this.fromX(p.x), this.fromY(p.y)]); }; }
+    onclick(act) {
+      this.svg.onclick = event => {
+        const { x, y } = this.pointer(event);
+        if (x >= this.left && x <= this.right && y >= this.top && y <= this.bottom) act([this.fromX(x), this.fromY(y)]);
+      };
+    }
+
+    /* What is called with the way that a pointer has gone on the plot, in its units of drawing. Keys have to have another way. */
+    ondrag(act) {
+      if (this.dragged) return;
+      this.dragged = true;
+      this.svg.classList.add("turns");
+      let last = null;
+      this.svg.addEventListener("pointerdown", event => {
+        if (event.target.closest(".handle")) return;
+        last = this.pointer(event);
+        this.svg.setPointerCapture(event.pointerId);
+      });
+      this.svg.addEventListener("pointermove", event => {
+        if (!last) return;
+        const now = this.pointer(event);
+        act(now.x - last.x, now.y - last.y);
+        last = now;
+      });
+      for (const end of ["pointerup", "pointercancel"]) this.svg.addEventListener(end, () => { last = null; });
+    }
 
     show() {
       const { left, top, right, bottom } = this, box = `x="${left}" y="${top}" width="${right - left}" height="${bottom - top}"`;

@@ -14,7 +14,7 @@ TIGHT = {"rel": 1e-8, "abs": 1e-8}
 
 def waiting(rng):
     """Losses of the four rules over time; and the time at which a loss is half of that at zero, where interpolation allows."""
-    given = {"size": 10 ** rng.uniform(-4, 0), "feedback": rng.uniform(0.1, 2)}
+    given = {"size": 10 ** rng.uniform(-4, 0), "feedback": rng.uniform(0.3, 2)}
     target = lb.Mode(1.0, 1.0, 0.8)
     times = np.linspace(0, 12, 161)
 
@@ -32,7 +32,45 @@ def waiting(rng):
     return given, hold
 
 
-STATES = [waiting]  # a function a panel: a random state, and what holds for its solution
+LAWS = {
+    "BPTT": lambda a, b, w, r, decay: a**2 - b**2,
+    "one-step tBPTT": lambda a, b, w, r, decay: a**2 - b**2 - w**2,
+    "e-prop": lambda a, b, w, r, decay: r * a - b**2 / 2,
+    "RFLO": lambda a, b, w, r, decay: r * a - (b**2 + (w - decay) ** 2) / 2,
+}
+
+
+def flow(rng):
+    """Two rules from one start: runs and exits, that each stays on its leaf, and which solutions hold the rule."""
+    names = rng.choice(list(LAWS), 2, replace=False)
+    given = {"rule": names[0], "other": names[1], "decay": rng.uniform(-0.9, 0.9), "r": rng.uniform(-2, 2)}
+    given |= {key: rng.uniform(-1, 1) * size for key, size in {"a": 2, "b": 2, "w": 0.9, "a_": 1.5, "b_": 1.5, "w_": 0.8}.items()}
+    of = {"BPTT": lb.BPTT(), "one-step tBPTT": lb.TruncatedBPTT(), "e-prop": lb.EProp(given["r"]), "RFLO": lb.RFLO(given["r"], given["decay"])}
+    start, target = lb.Mode(given["a"], given["b"], given["w"]), lb.Mode(given["a_"], given["b_"], given["w_"])
+
+    def hold(found):
+        assert [run["name"] for run in found["runs"]] == list(names)
+        for name, run in zip(names, found["runs"]):
+            expected = lb.integrate(of[name], start, target, np.linspace(0, 8, 321), rtol=1e-11, atol=1e-13)
+            assert (np.inf if run["exit"] is None else run["exit"]) == pytest.approx(expected.exit_time, abs=1e-6)
+            states = np.array([state or [np.nan] * 3 for state in run["states"]])
+            assert states == pytest.approx(np.transpose(expected[:3]), nan_ok=True, **TIGHT)
+            kept = LAWS[name](*np.transpose([state for state in run["states"] if state]), given["r"], given["decay"])
+            assert kept == pytest.approx(run["law"], abs=1e-6 * (1 + abs(run["law"])))
+            for w, curve in zip([-0.9, -0.6, -0.3, 0, 0.3, 0.6, 0.9], run["leaf"]):
+                a, b = np.transpose(curve)
+                assert LAWS[name](a, b, w, given["r"], given["decay"]) == pytest.approx(run["law"], abs=1e-9 * (1 + abs(run["law"])))
+            points = [point for point in run["branch"] if point]
+            a, b, w = np.transpose([point["at"] for point in points])
+            assert a * b == pytest.approx(target.a * target.b)
+            rates = lb.decay_rates(of[name], a, lb.Mode(*map(np.array, target)))
+            clear = np.abs(np.real(rates)).min(axis=-1) > 1e-6
+            assert (np.array([point["held"] for point in points]) == (np.real(rates) < 0).all(axis=-1))[clear].all()
+
+    return given, hold
+
+
+STATES = [waiting, flow]  # a function a panel: a random state, and what holds for its solution
 
 
 def cases():

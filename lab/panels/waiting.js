@@ -5,7 +5,7 @@
 
   const TARGET = [1, 1, 0.8], DECAY = 0.5, UNTIL = 12, POINTS = 160;
   const TIMES = Array.from({ length: POINTS + 1 }, (_, i) => (i * UNTIL) / POINTS), PARTS = Array.from({ length: 8 }, (_, i) => (i + 1) / 20);
-  const SIZES = Array.from({ length: 9 }, (_, i) => 10 ** (-4 + i / 2));
+  const SIZES = Array.from({ length: 5 }, (_, i) => 10 ** (i - 4));
   const START_LOSS = lab.modeLoss([0, 0, 0], TARGET);
 
   const rulesOf = feedback => [
@@ -51,7 +51,7 @@
     title: "Waiting",
     controls: [
       lab.slider("size", "size of the start", 1e-4, 1, 0.01, { log: true }),
-      lab.slider("feedback", "feedback r", 0.1, 2, 1, { step: 0.05 }),
+      lab.slider("feedback", "feedback r", 0.02, 2, 1, { log: true }),
     ],
     time: { until: UNTIL, seconds: 8, start: UNTIL, unit: "1/η steps" },
     views: {
