@@ -14,7 +14,7 @@ from sphinx.util.docutils import SphinxDirective
 from sphinx.util.fileutil import copy_asset
 
 FOLDER = Path(__file__).resolve().parent.parent / "lab"
-FORM = re.compile(r"# (?P<title>.+)\n(?P<question>.+?)\n(?P<still>!\[[^\]]+\]\(/lab/stills/[\w-]+\.png\))\n(?P<answer>.+)", re.S)
+FORM = re.compile(r"# (?P<title>[^\n]+)\n(?P<question>.+?)\n(?P<still>!\[[^\]]+\]\(/lab/stills/[\w-]+\.png\))\n(?P<answer>.+)", re.S)
 
 
 class panel(nodes.General, nodes.Element):

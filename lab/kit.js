@@ -40,7 +40,8 @@
       const first = Math.ceil(Math.log10(low) - 1e-9), last = Math.floor(Math.log10(high) + 1e-9), by = Math.max(1, Math.ceil((last - first) / count));
       return Array.from({ length: Math.floor((last - first) / by) + 1 }, (_, i) => 10 ** (first + i * by));
     }
-    const rough = (high - low) / count, power = 10 ** Math.floor(Math.log10(rough)), by = power * [1, 2, 5, 10].find(step => step * power >= rough * 0.99);
+    const range = high - low, power = 10 ** Math.floor(Math.log10(range / (count + 1)));
+    const by = power * [1, 2, 5, 10].find(step => range / (step * power) <= count + 1);
     const first = Math.ceil(low / by - 1e-9), last = Math.floor(high / by + 1e-9);
     return Array.from({ length: last - first + 1 }, (_, i) => Number(((first + i) * by).toPrecision(12)));
   }
@@ -61,6 +62,7 @@
   /* One plot. Its axes and marks are written anew at each drawing; handles stay, so that they keep the focus. */
   class View {
     constructor(panel, parent, { label, width = 300, height = 240 }) {
+      if (parent.clientWidth < 480) width = Math.min(width, 340);  // on a phone a wide plot would have tiny letters
       Object.assign(this, { panel, label, width, height, legend: new Map(), handles: new Map() });
       this.svg = make(parent, "svg", { viewBox: `0 0 ${width} ${height}`, role: "group", "aria-label": label });
       this.back = make(this.svg, "g", { "aria-hidden": "true" });
@@ -298,7 +300,7 @@
 
     build() {
       const { root, spec } = this, live = make(root, "div", { class: "panel-live", role: "group", "aria-label": spec.title });
-      this.live = live;
+      root.insertBefore(live, root.querySelector("details.answer"));
       const views = make(live, "div", { class: "views" });
       for (const [name, view] of Object.entries(spec.views)) this.views[name] = new View(this, views, view);
       this.legend = make(live, "div", { class: "legend", "aria-hidden": "true" });

@@ -70,7 +70,32 @@ def flow(rng):
     return given, hold
 
 
-STATES = [waiting, flow]  # a function a panel: a random state, and what holds for its solution
+def stable(rng):
+    """The kind of every solution of the map, the two rates at one, and the run."""
+    name = rng.choice(["BPTT", "one-step tBPTT", "e-prop", "RFLO"])
+    given = {"rule": name, "r": 10 ** rng.uniform(-2, 0), "decay": rng.uniform(-0.9, 0.9), "c": rng.uniform(0.2, 2)}
+    given |= {"s": rng.choice([-1, 1]) * rng.uniform(1, 8), "w": rng.uniform(-0.9, 0.9), "away": rng.uniform(-0.1, 0.1)}
+    of = {"BPTT": lb.BPTT(), "one-step tBPTT": lb.TruncatedBPTT(), "e-prop": lb.EProp(given["r"]), "RFLO": lb.RFLO(given["r"], given["decay"])}
+    s, w = (np.arange(160) + 0.5) / 10 - 8, 0.97 - (np.arange(97)[:, None] + 0.5) * 1.94 / 97
+
+    def hold(found):
+        rates = np.real(lb.decay_rates(of[name], s, lb.Mode(given["c"], 1.0, w)))
+        kinds = np.array(found["map"], dtype=float)
+        clear = np.abs(rates).min(axis=-1) > 1e-9 * np.abs(rates).max(axis=-1)
+        assert (kinds == (rates > 0).sum(axis=-1))[clear].all()
+        pair = np.array(found["pair"]) @ [1, 1j]
+        at = lb.decay_rates(of[name], given["s"], lb.Mode(given["c"], 1.0, given["w"]))
+        assert np.sort_complex(pair) == pytest.approx(np.sort_complex(at), **TIGHT)
+        target = lb.Mode(given["s"], given["c"] / given["s"], given["w"])
+        start = lb.Mode(*(x * (1 + given["away"]) for x in target))
+        expected = lb.integrate(of[name], start, target, found["times"], rtol=1e-10, atol=1e-12)
+        states = np.array([state or [np.nan] * 3 for state in found["run"]["states"]])
+        assert states == pytest.approx(np.transpose(expected[:3]), abs=1e-6, nan_ok=True)
+
+    return given, hold
+
+
+STATES = [waiting, flow, stable]  # a function a panel: a random state, and what holds for its solution
 
 
 def cases():

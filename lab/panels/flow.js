@@ -52,7 +52,7 @@
     const start = [state.a, state.b, state.w], target = [state.a_, state.b_, state.w_];
     const names = [...new Set([state.rule, state.other])].filter(name => name in RULES);
     const runs = names.map(name => {
-      const rule = RULES[name](state), run = lab.flow(rule, start, target, TIMES, 1e-10), law = LAWS[name](start, state);
+      const rule = RULES[name](state), run = lab.flow(rule, start, target, TIMES, 1e-10, 8000), law = LAWS[name](start, state);
       return { name, ...run, law, losses: run.states.map(y => y && lab.modeLoss(y, target)), leaf: SLICES.map(w => leaf(name, law, w, state, start)), branch: branch(rule, target) };
     });
     return { runs };
@@ -145,6 +145,7 @@
       const words = runs.map(run => {
         const path = until(run, time), last = path.at(-1);
         if (run.exit <= time) return `${run.name} fell out of the stable world, |w| < 1, at time ${lab.number(run.exit)}`;
+        if (run.lost <= time) return `${run.name} moves too fast to be followed beyond time ${lab.number(run.lost)}`;
         return `${run.name} is at a = ${lab.number(last[0], 2)}, b = ${lab.number(last[1], 2)}, w = ${lab.number(last[2], 2)}, loss ${lab.number(lab.modeLoss(last, [state.a_, state.b_, state.w_]), 2)}`;
       });
       return `At time ${lab.number(time)}: ${words.join("; ") || "no rule chosen"}.`;
