@@ -14,7 +14,8 @@ from sphinx.util.docutils import SphinxDirective
 from sphinx.util.fileutil import copy_asset
 
 FOLDER = Path(__file__).resolve().parent.parent / "lab"
-FORM = re.compile(r"# (?P<title>[^\n]+)\n(?P<question>.+?)\n(?P<still>!\[[^\]]+\]\(/lab/stills/[\w-]+\.png\))\n(?P<answer>.+)", re.S)
+STILL = r"!\[[^\]]+\]\(/lab/stills/[\w-]+\.png\)"
+FORM = re.compile(rf"# (?P<title>[^\n]+)\n(?P<question>.+?)\n(?P<still>{STILL})\n(?P<answer>.+)", re.S)
 
 
 class panel(nodes.General, nodes.Element):
@@ -44,7 +45,7 @@ class Panel(SphinxDirective):
         title = nodes.paragraph("", "", nodes.Text(parts["title"]), classes=["panel-title"])
         question = nodes.container("", *self.parsed(parts["question"], text), classes=["panel-question"])
         still = nodes.container("", *self.parsed(parts["still"], text), classes=["panel-still"])
-        answer = fold("", *self.parsed(parts["answer"], text), kind="answer", says="What happens")
+        answer = fold("", *self.parsed(parts["answer"], text), kind="happens", says="What happens")
         return [panel("", title, question, still, answer, name=name)]
 
     def parsed(self, words, path):

@@ -8,7 +8,7 @@
        time: { until, seconds },     // adds play and scrub; the entry `time` of the state
        views: { plane: { label, width, height } },
        solve(state),                 // all that is computed, but for the entry `time`; no document in sight
-       grow(result, time),           // optional: goes on computing towards a time, true when it is there
+       grow(result, time, go),       // optional: goes on computing towards a time while go() is true; whether it is there
        draw(views, state, result),
        say(state, result),           // the state in words
        table(state, result),         // { head: [...], rows: [[...]] }
@@ -300,7 +300,7 @@
 
     build() {
       const { root, spec } = this, live = make(root, "div", { class: "panel-live", role: "group", "aria-label": spec.title });
-      root.insertBefore(live, root.querySelector("details.answer"));
+      root.insertBefore(live, root.querySelector("details.happens"));
       const views = make(live, "div", { class: "views" });
       for (const [name, view] of Object.entries(spec.views)) this.views[name] = new View(this, views, view);
       this.legend = make(live, "div", { class: "legend", "aria-hidden": "true" });
@@ -406,7 +406,10 @@
         this.key = key;
         this.result = spec.solve(rest);
       }
-      if (spec.grow && !spec.grow(this.result, time, () => performance.now() + FRAME)) this.drawing = requestAnimationFrame(() => this.draw());
+      if (spec.grow) {
+        const end = performance.now() + FRAME;
+        if (!spec.grow(this.result, time, () => performance.now() < end)) this.drawing = requestAnimationFrame(() => this.draw());
+      }
       spec.draw(this.views, state, this.result);
       Object.values(this.views).forEach(view => view.show());
       this.showControls();

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from chromium import need_chromium
 from lab_page import asked
+from peers_of_panels import PerUnitRFLO, trained
 
 import lrnnbook as lb
 
@@ -14,17 +15,6 @@ RULES = """const rules = ({R, decay, decays}) => [lab.rules.BPTT(), lab.rules.Tr
 TARGET = lb.Mode(1.0, 0.8, 0.7)
 TIMES = [0.0, 0.1, 0.5, 1.0, 2.5, 6.0]
 TIGHT = {"rel": 1e-8, "abs": 1e-8}
-
-
-class PerUnitRFLO(lb.Rule):
-    arrays = {"R": "o n", "decays": "n"}
-
-    def __init__(self, R, decays):
-        self.R, self.decays = R, decays
-        self.__post_init__()
-
-    def sent(self, net):
-        return self.R.mT, self.decays[..., None] * np.eye(net.n)
 
 
 def rules(R, decay, decays):
@@ -137,19 +127,3 @@ def test_engine(answers):
     assert 0 <= uniform.min() and uniform.max() < 1
     assert abs(uniform.mean() - 0.5) < 5 / np.sqrt(12 * 4000) and abs(normal.mean()) < 5 / np.sqrt(4000)
     assert abs(normal.std() - 1) < 5 / np.sqrt(2 * 4000)
-
-
-def trained(rule, net, teacher, rate=0.001, steps=20, adam=False, weight_decay=0.0):
-    """Steps written out, with Adam as its authors give it."""
-    m = v = [0.0, 0.0, 0.0]
-    for t in range(1, steps + 1):
-        update = rule.update(net, teacher)
-        change = list(update)
-        if adam:
-            m = [0.9 * old + 0.1 * g for old, g in zip(m, change)]
-            v = [0.999 * old + 0.001 * g**2 for old, g in zip(v, change)]
-            change = [a / (1 - 0.9**t) / (np.sqrt(b / (1 - 0.999**t)) + 1e-8) for a, b in zip(m, v)]
-        weights = [x - rate * (d + weight_decay * x) for x, d in zip((net.A, net.W, net.B), change)]
-        rule = rule.next(net, update, lb.Update(rate, rate, rate)) if isinstance(rule, lb.KolenPollack) else rule
-        net = lb.LinearRNN(*weights)
-    return net

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from chromium import need_chromium
 from lab_page import PANELS, asked
+from peers_of_panels import PerUnitRFLO, trained
 
 import lrnnbook as lb
 
@@ -32,6 +33,11 @@ def waiting(rng):
     return given, hold
 
 
+def rules_of_modes(given):
+    r, decay = given["r"], given["decay"]
+    return {"BPTT": lb.BPTT(), "one-step tBPTT": lb.TruncatedBPTT(), "e-prop": lb.EProp(r), "RFLO": lb.RFLO(r, decay)}
+
+
 LAWS = {
     "BPTT": lambda a, b, w, r, decay: a**2 - b**2,
     "one-step tBPTT": lambda a, b, w, r, decay: a**2 - b**2 - w**2,
@@ -45,7 +51,7 @@ def flow(rng):
     names = rng.choice(list(LAWS), 2, replace=False)
     given = {"rule": names[0], "other": names[1], "decay": rng.uniform(-0.9, 0.9), "r": rng.uniform(-2, 2)}
     given |= {key: rng.uniform(-1, 1) * size for key, size in {"a": 2, "b": 2, "w": 0.9, "a_": 1.5, "b_": 1.5, "w_": 0.8}.items()}
-    of = {"BPTT": lb.BPTT(), "one-step tBPTT": lb.TruncatedBPTT(), "e-prop": lb.EProp(given["r"]), "RFLO": lb.RFLO(given["r"], given["decay"])}
+    of = rules_of_modes(given)
     start, target = lb.Mode(given["a"], given["b"], given["w"]), lb.Mode(given["a_"], given["b_"], given["w_"])
 
     def hold(found):
@@ -59,7 +65,8 @@ def flow(rng):
             assert kept == pytest.approx(run["law"], abs=1e-6 * (1 + abs(run["law"])))
             for w, curve in zip([-0.9, -0.6, -0.3, 0, 0.3, 0.6, 0.9], run["leaf"]):
                 a, b = np.transpose(curve)
-                assert LAWS[name](a, b, w, given["r"], given["decay"]) == pytest.approx(run["law"], abs=1e-9 * (1 + abs(run["law"])))
+                kept = LAWS[name](a, b, w, given["r"], given["decay"])
+                assert kept == pytest.approx(run["law"], abs=1e-9 * (1 + abs(run["law"])))
             points = [point for point in run["branch"] if point]
             a, b, w = np.transpose([point["at"] for point in points])
             assert a * b == pytest.approx(target.a * target.b)
@@ -75,7 +82,7 @@ def stable(rng):
     name = rng.choice(["BPTT", "one-step tBPTT", "e-prop", "RFLO"])
     given = {"rule": name, "r": 10 ** rng.uniform(-2, 0), "decay": rng.uniform(-0.9, 0.9), "c": rng.uniform(0.2, 2)}
     given |= {"s": rng.choice([-1, 1]) * rng.uniform(1, 8), "w": rng.uniform(-0.9, 0.9), "away": rng.uniform(-0.1, 0.1)}
-    of = {"BPTT": lb.BPTT(), "one-step tBPTT": lb.TruncatedBPTT(), "e-prop": lb.EProp(given["r"]), "RFLO": lb.RFLO(given["r"], given["decay"])}
+    of = rules_of_modes(given)
     s, w = (np.arange(160) + 0.5) / 10 - 8, 0.97 - (np.arange(97)[:, None] + 0.5) * 1.94 / 97
 
     def hold(found):
@@ -95,7 +102,40 @@ def stable(rng):
     return given, hold
 
 
-STATES = [waiting, flow, stable]  # a function a panel: a random state, and what holds for its solution
+def rank(rng):
+    """Some steps of training under each rule and optimiser, and the spectrum of the change."""
+    teacher = lb.LinearRNN(
+        A=[[1, 0.5, -0.5], [-0.5, 1, 0.5]], W=np.diag([0.8, 0.5, -0.6]), B=[[1, 0], [0, 1], [0.7, -0.7]]
+    )
+    of = {
+        "BPTT": lambda R, decays: lb.BPTT(),
+        "e-prop": lambda R, decays: lb.EProp(R),
+        "RFLO": lambda R, decays: lb.RFLO(R, 0.5),
+        "RFLO, each unit with its own decay": PerUnitRFLO,
+        "RFLO whose feedback learns": lambda R, decays: lb.KolenPollack(R, 0.5, 0.05),
+    }
+    given = {"rule": rng.choice(list(of)), "adam": rng.random() < 0.5, "decay": rng.random() < 0.5}
+
+    def hold(found):
+        start = lb.LinearRNN(*(found["start"][name] for name in "AWB"))
+        rule = of[given["rule"]](np.array(found["R"]), np.array(found["decays"]))
+        options = {"rate": 0.005 if given["adam"] else 0.02, "weight_decay": 0.02 if given["decay"] else 0.0}
+        try:
+            net = trained(rule, start, teacher, steps=40, adam=bool(given["adam"]), **options)
+        except ValueError as error:  # it has left the stable networks
+            assert "spectral radius" in str(error) and found["at"] is None
+            return
+        (*_, last) = found["seen"]
+        assert len(found["seen"]) == 9
+        for name, entry in zip("AWB", (net.A, net.W, net.B)):
+            assert np.array(last["net"][name]) == pytest.approx(entry, **TIGHT)
+        assert last["values"] == pytest.approx(np.linalg.svd(net.W - start.W, compute_uv=False), **TIGHT)
+        assert last["loss"] == pytest.approx(lb.loss(net, teacher), rel=1e-7)
+
+    return given | {"time": 40, "seed": int(rng.integers(1, 1000))}, hold
+
+
+STATES = [waiting, flow, stable, rank]  # a function a panel: a random state, and what holds for its solution
 
 
 def cases():
@@ -107,7 +147,9 @@ def solved():
     need_chromium()
     known = cases()
     with ThreadPoolExecutor(1) as pool:  # a thread of its own: other tests hold a Playwright in this one
-        questions = [(f"state => lab.panels[{name!r}].solve(state)", state) for name, state, _ in known]
+        solve = """state => { const panel = lab.panels[NAME], found = panel.solve(state);
+          panel.grow?.(found, state.time, () => true); return found; }"""
+        questions = [(solve.replace("NAME", repr(name)), state) for name, state, _ in known]
         return [(name, hold, answer) for (name, _, hold), answer in zip(known, pool.submit(asked, questions).result())]
 
 
