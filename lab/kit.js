@@ -6,6 +6,7 @@
        title,                        // its name, for those who hear the page
        controls: [lab.slider(...)],  // each sets one entry of the state
        time: { until, seconds },     // adds play and scrub; the entry `time` of the state
+       still: { time: 200 },         // optional: entries of the state that the still shows, where they differ from the start
        views: { plane: { label, width, height } },
        solve(state),                 // all that is computed, but for the entry `time`; no document in sight
        grow(result, time, go),       // optional: goes on computing towards a time while go() is true; whether it is there

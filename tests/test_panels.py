@@ -135,7 +135,46 @@ def rank(rng):
     return given | {"time": 40, "seed": int(rng.integers(1, 1000))}, hold
 
 
-STATES = [waiting, flow, stable, rank]  # a function a panel: a random state, and what holds for its solution
+def trace(rng):
+    """The updates from one sequence with an error of 1 at its end, and that a trace times feedback is the same."""
+    given = {"input": "noise", "pulse": 3, "seed": int(rng.integers(1, 1000))}
+    given |= {"a": rng.normal(), "w": rng.uniform(-0.9, 0.9), "r": rng.normal(), "decay": rng.uniform(-0.9, 0.9)}
+
+    def hold(found):
+        student = lb.LinearRNN([[given["a"]]], [[given["w"]]], [[1.0]])
+        inputs = np.array(found["x"])[None, :, None]
+        targets = lb.simulate(student, inputs)[:, -1] - 1.0
+        for (name, rule), seen in zip(rules_of_modes(given).items(), found["rules"]):
+            rule = type(rule)([[given["r"]]], *([given["decay"]] if name == "RFLO" else [])) if "R" in rule.arrays else rule
+            update = rule.sampled_update(student, inputs, targets)
+            assert seen["name"] == name and [seen["W"], seen["B"]] == pytest.approx([update.W.item(), update.B.item()], **TIGHT)
+            first = given["r"] if name in ("RFLO", "e-prop") else given["a"]
+            assert first * seen["trace"][-1] == pytest.approx(seen["W"], **TIGHT)
+
+    return given, hold
+
+
+def which_rule(rng):
+    """The student, and what is left of each law, with the name that the package gives."""
+    given = {"seed": int(rng.integers(1, 31)), "time": int(rng.integers(2, 11)) * 50, "noise": 0}
+
+    def hold(found):
+        nets = [lb.LinearRNN(*(net[name] for name in "AWB")) for net in found["snapshots"]]
+        expected, verdict = lb.identify_rule(nets), found["verdict"]
+        assert verdict["name"] == expected.rule
+        for name, residual in expected.residuals.items():
+            left = np.nan if verdict["left"][name] is None else verdict["left"][name]
+            assert left == pytest.approx(residual, rel=1e-6, abs=1e-9, nan_ok=True)
+        rule = {"BPTT": lb.BPTT(), "one-step tBPTT": lb.TruncatedBPTT(), "e-prop": lb.EProp(found["R"])}
+        rule = (rule | {"RFLO": lb.RFLO(found["R"], 0.6)})[found["hidden"]]
+        net = trained(rule, nets[0], lb.LinearRNN(*(found["teacher"][name] for name in "AWB")), rate=0.02, steps=50)
+        for name in "AWB":
+            assert getattr(nets[1], name) == pytest.approx(getattr(net, name), **TIGHT)
+
+    return given, hold
+
+
+STATES = [waiting, flow, stable, rank, trace, which_rule]  # a function a panel: a random state, and what holds for its solution
 
 
 def cases():
@@ -148,7 +187,7 @@ def solved():
     known = cases()
     with ThreadPoolExecutor(1) as pool:  # a thread of its own: other tests hold a Playwright in this one
         solve = """state => { const panel = lab.panels[NAME], found = panel.solve(state);
-          panel.grow?.(found, state.time, () => true); return found; }"""
+          panel.grow?.(found, state.time, () => true); found.verdict = panel.verdict?.(state, found); return found; }"""
         questions = [(solve.replace("NAME", repr(name)), state) for name, state, _ in known]
         return [(name, hold, answer) for (name, _, hold), answer in zip(known, pool.submit(asked, questions).result())]
 

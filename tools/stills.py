@@ -32,7 +32,8 @@ def drawn(browser, name):
     for script in ("engine", "kit", f"panels/{name}"):
         tab.add_script_tag(path=LAB / f"{script}.js")
     tab.wait_for_selector(".is-live")
-    tab.wait_for_timeout(500)
+    tab.evaluate("document.querySelector('.panel').panel.set(lab.panels[NAME].still ?? {})".replace("NAME", repr(name)))
+    tab.wait_for_timeout(1500)
     picture = Image.open(io.BytesIO(tab.locator(".drawn").screenshot()))
     tab.close()
     made = io.BytesIO()
