@@ -7,7 +7,7 @@
        controls: [lab.slider(...)],  // each sets one entry of the state
        time: { until, seconds },     // adds play and scrub; the entry `time` of the state
        still: { time: 200 },         // optional: entries of the state that the still shows, where they differ from the start
-       views: { plane: { label, width, height } },
+       views: { plane: { label, width, height, small } },
        solve(state),                 // all that is computed, but for the entry `time`; no document in sight
        grow(result, time, go),       // optional: goes on computing towards a time while go() is true; whether it is there
        draw(views, state, result),
@@ -62,10 +62,10 @@
 
   /* One plot. Its axes and marks are written anew at each drawing; handles stay, so that they keep the focus. */
   class View {
-    constructor(panel, parent, { label, width = 300, height = 240 }) {
+    constructor(panel, parent, { label, width = 300, height = 240, small = false }) {
       if (parent.clientWidth < 480) width = Math.min(width, 340);  // on a phone a wide plot would have tiny letters
       Object.assign(this, { panel, label, width, height, legend: new Map(), handles: new Map() });
-      this.svg = make(parent, "svg", { viewBox: `0 0 ${width} ${height}`, role: "group", "aria-label": label });
+      this.svg = make(parent, "svg", { viewBox: `0 0 ${width} ${height}`, role: "group", "aria-label": label, ...(small && { class: "small" }) });
       this.back = make(this.svg, "g", { "aria-hidden": "true" });
       this.front = make(this.svg, "g");
       this.axes({ x: [0, 1], y: [0, 1] });

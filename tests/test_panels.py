@@ -174,7 +174,36 @@ def which_rule(rng):
     return given, hold
 
 
-STATES = [waiting, flow, stable, rank, trace, which_rule]  # a function a panel: a random state, and what holds for its solution
+def alignment(rng):
+    """The modes and cosines of the student as it was turned, and after some learning; and which turn changes nothing."""
+    given = {key: float(rng.uniform(-90, 90)) for key in "uvpq"}
+    given["rule"] = rng.choice(["BPTT", "one-step tBPTT", "e-prop", "RFLO"])
+    modes = lb.Mode(np.array([1, 0.8]), np.ones(2), np.array([0.85, -0.4]))
+    eye, R = np.eye(2), 0.8 * np.eye(2)
+
+    def turned(degrees):
+        c, s = np.cos(np.radians(degrees)), np.sin(np.radians(degrees))
+        return np.array([[c, -s], [s, c]])
+
+    def hold(found):
+        teacher = lb.aligned_network(modes, eye, eye, eye)
+        U, V, P, Q = (turned(x) for x in (given["u"], given["v"], given["p"], given["p"] + given["q"]))
+        net = lb.LinearRNN(lb.aligned_network(modes, U, V, P).A, Q * modes.w @ Q.T, P * modes.b @ V.T)
+        of = {"BPTT": lb.BPTT(), "one-step tBPTT": lb.TruncatedBPTT(), "e-prop": lb.EProp(R), "RFLO": lb.RFLO(R, 0.4)}
+        for seen in (found["seen"][0], found["seen"][-1]):
+            for name in "AWB":
+                assert np.array(seen["net"][name]) == pytest.approx(getattr(net, name), **TIGHT)
+            read, cosines = lb.read_modes(net, eye, eye), lb.alignment(net, eye, eye)
+            found_modes = np.array([[mode[name] for name in "abw"] for mode in seen["modes"]])
+            assert found_modes == pytest.approx(np.transpose(np.array(read)), **TIGHT)
+            assert np.array(seen["cosines"]) == pytest.approx(np.transpose(np.array(cosines[:2])), **TIGHT)
+            assert seen["loss"] == pytest.approx(lb.loss(net, teacher), rel=1e-7, abs=1e-12)
+            net = trained(of[given["rule"]], net, teacher, rate=0.02, steps=50)
+
+    return given | {"time": 50}, hold
+
+
+STATES = [waiting, flow, stable, rank, trace, which_rule, alignment]  # a function a panel: a random state, and what holds for its solution
 
 
 def cases():
