@@ -195,7 +195,7 @@ def alignment(rng):
                 assert np.array(seen["net"][name]) == pytest.approx(getattr(net, name), **TIGHT)
             read, cosines = lb.read_modes(net, eye, eye), lb.alignment(net, eye, eye)
             found_modes = np.array([[mode[name] for name in "abw"] for mode in seen["modes"]])
-            assert found_modes == pytest.approx(np.transpose(np.array(read)), **TIGHT)
+            assert found_modes == pytest.approx(np.transpose([*read]), **TIGHT)
             assert np.array(seen["cosines"]) == pytest.approx(np.transpose(np.array(cosines[:2])), **TIGHT)
             assert seen["loss"] == pytest.approx(lb.loss(net, teacher), rel=1e-7, abs=1e-12)
             net = trained(of[given["rule"]], net, teacher, rate=0.02, steps=50)
