@@ -387,9 +387,10 @@
       return given;
     }
 
-    within({ low, high, range }, value) {
+    within({ low, high, range, step }, value) {
       const [from, to] = range ?? [low, high];
-      return typeof value === "number" && from !== undefined ? clamp(value, from, to) : value;
+      if (typeof value !== "number" || from === undefined) return value;
+      return clamp(step === 1 ? Math.round(value) : value, from, to);
     }
 
     set(changes) {

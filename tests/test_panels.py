@@ -7,6 +7,7 @@ import pytest
 from chromium import need_chromium
 from lab_page import PANELS, asked
 from peers_of_panels import PerUnitRFLO, trained
+from scipy.optimize import minimize
 
 import lrnnbook as lb
 
@@ -213,8 +214,67 @@ def alignment(rng):
     return given | {"time": 20}, hold
 
 
+def what_the_loss_sees(rng):
+    """Response, transfer function and loss of the changed student; its own weights are built here anew."""
+    given = {"turn": rng.uniform(-180, 180), "stretch": rng.uniform(0.3, 4), "pole": rng.uniform(-0.9, 0.9)}
+    given |= {"unheard": bool(rng.random() < 0.5), "deaf": bool(rng.random() < 0.5)}
+
+    def hold(found):
+        net = lb.LinearRNN(*(found["net"][name] for name in "AWB"))
+        two = lb.LinearRNN([[1, 0.6]], np.diag([given["pole"], -0.5]), [[1], [1]])  # the function, without what does not matter
+        teacher = lb.LinearRNN([[1, 0.6]], np.diag([0.85, -0.5]), [[1], [1]])
+        assert net.n == 2 + given["unheard"] + given["deaf"]
+        assert not np.allclose(net.W[:2, :2], two.W, atol=1e-3)
+        assert found["response"] == pytest.approx(two.impulse_response(20).ravel(), **TIGHT)
+        assert net.impulse_response(20) == pytest.approx(two.impulse_response(20), **TIGHT)
+        circle = np.exp(1j * np.linspace(0, np.pi, 121))
+        assert found["gain"] == pytest.approx(np.abs(two.transfer(circle)).ravel(), **TIGHT)
+        assert found["loss"] == pytest.approx(lb.loss(two, teacher), **TIGHT)
+
+    return given, hold
+
+
+def poles_and_zeros(rng):
+    """Training, poles and zeros, and the best fits with one pole and two by another search."""
+    given = {"rule": rng.choice(["BPTT", "one-step tBPTT", "e-prop", "RFLO"]), "units": int(rng.integers(1, 5)), "size": 0.1}
+    teacher = lb.LinearRNN([[1, 1, 0.5]], np.diag([0.8, -0.7, 0.2]), np.ones((3, 1)))
+
+    def fitted(count):
+        def left(poles):
+            if np.abs(poles).max() >= 1:
+                return np.inf
+            heard = teacher.transfer(np.array(poles)).ravel()
+            return found_loss - heard @ np.linalg.lstsq(1 / (1 - np.outer(poles, poles)), heard, rcond=None)[0] / 2
+
+        found_loss = lb.loss(lb.LinearRNN([[0]], [[0]], [[0]]), teacher)
+        starts = np.random.default_rng(0).uniform(-0.9, 0.9, (12, count))
+        return min(minimize(left, start, method="Nelder-Mead", options={"xatol": 1e-9, "fatol": 1e-12}).fun for start in starts)
+
+    def hold(found):
+        start = lb.LinearRNN(*(found["seen"][0]["net"][name] for name in "AWB"))
+        R = found["R"]
+        of = {"BPTT": lb.BPTT(), "one-step tBPTT": lb.TruncatedBPTT(), "e-prop": lb.EProp(R), "RFLO": lb.RFLO(R, 0.2)}
+        net = trained_or_none(of[given["rule"]], start, teacher, found, rate=0.02, steps=45)
+        if net is None:
+            return
+        (*_, last) = found["seen"]
+        for name in "AWB":
+            assert np.array(last["net"][name]) == pytest.approx(getattr(net, name), **TIGHT)
+        assert last["loss"] == pytest.approx(lb.loss(net, teacher), rel=1e-7)
+        poles = np.array(last["poles"]) @ [1, 1j]
+        expected = np.linalg.eigvals(net.W)
+        assert np.sort_complex(poles.round(7)) == pytest.approx(np.sort_complex(expected.round(7)), abs=1e-6)
+        for zero in np.array(last["zeros"]).reshape(-1, 2) @ [1, 1j]:  # what is sent in at a zero does not come out
+            answer = net.A @ np.linalg.solve(zero * np.eye(net.n) - net.W, net.B)
+            assert abs(answer.item()) < 1e-6 * np.linalg.norm(np.linalg.solve(zero * np.eye(net.n) - net.W, net.B))
+        assert len(last["zeros"]) == given["units"] - 1
+        assert [fit["loss"] for fit in found["fits"]] == pytest.approx([fitted(1), fitted(2)], **TIGHT)
+
+    return given | {"time": 45, "seed": int(rng.integers(1, 1000))}, hold
+
+
 # A function a panel: a random state, and what holds for its solution.
-STATES = [waiting, flow, stable, rank, trace, which_rule, alignment]
+STATES = [waiting, what_the_loss_sees, poles_and_zeros, alignment, trace, flow, stable, which_rule, rank]
 
 
 def cases():
