@@ -20,7 +20,7 @@ PAGE = """<!doctype html><html data-theme="light"><style>
 :root { --pst-color-text-base: #222; --pst-color-background: white; --pst-color-border: #ccc; }
 body { width: 660px; margin: 0; font: 16px sans-serif; } .drawn { padding: 4px; background: white; }
 .panel { border: 0 !important; padding: 0 !important; margin: 0 !important; }
-.panel-live > :is(.said, .controls, .buttons, .numbers) { display: none; }
+.panel-live > :is(.said, .controls, .buttons, .numbers, .heard) { display: none !important; }
 </style><div class="drawn"><div class="panel" data-panel="NAME"></div></div></html>"""
 
 
