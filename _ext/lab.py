@@ -24,9 +24,13 @@ class panel(nodes.General, nodes.Element):
 
 def visit_panel(self, node):
     self.body.append(self.starttag(node, "div", CLASS="panel", ids=[f"panel-{node['name']}"], **{"data-panel": node["name"]}))
+    node["from"] = len(self.body)
 
 
 def depart_panel(self, node):
+    inside = slice(node["from"], None)
+    # Where the browser takes the place of the still, it need not be fetched.
+    self.body[inside] = [part.replace("<img ", '<img loading="lazy" ') for part in self.body[inside]]
     self.body.append("</div>\n")
 
 
@@ -60,13 +64,21 @@ def add_scripts(app, pagename, templatename, context, doctree):
         app.add_js_file("lab/load.js", loading_method="defer")
 
 
+def lightened(script):
+    """A script without indentation and without the comments that stand on lines of their own."""
+    script = re.sub(r"^\s+", "", script, flags=re.M)
+    return re.sub(r"^/\*.*?\*/\n", "", script, flags=re.M | re.S)
+
+
 def copy_lab(app, exception):
-    if exception is None and app.builder.format == "html":
-        target = Path(app.outdir) / "_static" / "lab"
-        for path in [*FOLDER.glob("*.js"), *FOLDER.glob("*.css")]:
-            copy_asset(path, target)
-        for path in (FOLDER / "panels").glob("*.js"):
-            copy_asset(path, target / "panels")
+    if exception is not None or app.builder.format != "html":
+        return
+    target = Path(app.outdir) / "_static" / "lab"
+    copy_asset(FOLDER / "kit.css", target)
+    for path in FOLDER.rglob("*.js"):
+        place = target / path.relative_to(FOLDER)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_text(lightened(path.read_text(encoding="utf-8")), encoding="utf-8")
 
 
 def setup(app):

@@ -1,6 +1,7 @@
-"""A measured number in a sentence: `{measured}` `7: RFLO, eight runs` is what a cell measured for claim 7 under words that begin so.
+"""A measured number in a sentence: with the text `7: RFLO, eight runs` the role `measured` gives what a cell measured for claim 7
+under words that begin so.
 
-It links to the claim's place on the map, where the bound stands. Words that begin no measurement, or more than one, are a warning.
+It links to the claim's place on the map, where the bound stands. Words that begin no measurement, or several, are a warning.
 """
 
 from claims import records, shown
@@ -37,8 +38,8 @@ class Fill(SphinxPostTransform):
                 if str(entry["number"]) == node["number"] and entry["what"].startswith(node["words"])
             ]
             if len(found) != 1:
-                said = f"measured: expected the beginning of one measurement of {node['number']}, got {node['words']!r}, of {len(found)}"
-                logger.warning(said, location=node, type="claims")
+                of = f"of {node['number']}, got {node['words']!r}, which begins {len(found)}"
+                logger.warning(f"measured: expected the beginning of one measurement {of}", location=node, type="claims")
                 continue
             target = {"refdomain": "std", "reftype": "ref", "reftarget": f"map-claim-{node['number']}", "refexplicit": True}
             node.replace_self(pending_xref("", nodes.inline("", shown(found[0])), refdoc=self.env.docname, **target))

@@ -25,7 +25,7 @@ body { width: 660px; margin: 0; font: 16px sans-serif; } .drawn { padding: 4px; 
 
 
 def drawn(browser, name):
-    """The panel as it starts, as the bytes of a PNG of at most 256 colours."""
+    """The panel as it starts, as the bytes of a PNG of at most 48 colours."""
     tab = browser.new_page(device_scale_factor=2, reduced_motion="reduce", color_scheme="light")
     tab.set_content(PAGE.replace("NAME", name))
     tab.add_style_tag(path=LAB / "kit.css")
@@ -37,7 +37,7 @@ def drawn(browser, name):
     picture = Image.open(io.BytesIO(tab.locator(".drawn").screenshot()))
     tab.close()
     made = io.BytesIO()
-    picture.convert("RGB").quantize(256).save(made, "PNG", optimize=True)
+    picture.convert("RGB").quantize(48).save(made, "PNG", optimize=True)
     return made.getvalue()
 
 
