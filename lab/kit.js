@@ -110,8 +110,8 @@
       this.axis = axis.join("");
     }
 
-    noted(style) {
-      const known = styled(style);
+    noted(style, mark = "line") {
+      const known = { ...styled(style), mark };
       if (known.label) this.legend.set(known.label, known);
       return known;
     }
@@ -135,7 +135,7 @@
 
     /* Marks at points, in the shape of the rule. */
     dots(points, style, size = 4.5) {
-      const { name, rule } = this.noted(style);
+      const { name, rule } = this.noted(style, "dot");
       for (const point of points) {
         if (!point || !point.every(Number.isFinite)) continue;
         const [x, y] = this.at(...point).split(" ").map(Number);
@@ -145,11 +145,8 @@
 
     /* A cross, for poles. */
     crosses(points, style, size = 5) {
-      const { name } = this.noted(style);
-      for (const point of points) {
-        const [x, y] = this.at(...point).split(" ").map(Number);
-        this.marks.push(`<path class="line cross ${name}" d="M${x - size} ${y - size}l${2 * size} ${2 * size}m0 ${-2 * size}l${-2 * size} ${2 * size}"/>`);
-      }
+      const { name } = this.noted(style, "cross");
+      for (const point of points) this.marks.push(cross(...this.at(...point).split(" ").map(Number), size, name));
     }
 
     bars(values, style, width = 0.7) {
@@ -165,12 +162,12 @@
       this.marks.push(`<text class="${kind}" x="${left}" y="${top}" text-anchor="${anchor}">${escaped(words)}</text>`);
     }
 
-    /* A matrix as a picture over the whole plot, row 0 on top: colours from a function of its entries to [r, g, b]. */
+    /* A matrix as a picture over the whole plot, row 0 on top: colours from a function of its entries to [r, g, b]; null stays empty. */
     image(matrix, colour = diverging(lab.largest(matrix))) {
       const canvas = document.createElement("canvas"), [rows, columns] = [matrix.length, matrix[0].length];
       Object.assign(canvas, { width: columns, height: rows });
       const context = canvas.getContext("2d"), pixels = context.createImageData(columns, rows);
-      matrix.flat().forEach((value, i) => pixels.data.set([...colour(value), 255], 4 * i));
+      matrix.flat().forEach((value, i) => { if (value !== null) pixels.data.set([...colour(value), 255], 4 * i); });
       context.putImageData(pixels, 0, 0);
       this.marks.push(`<image href="${canvas.toDataURL()}" x="${this.left}" y="${this.top}" width="${this.right - this.left}" height="${this.bottom - this.top}" preserveAspectRatio="none" style="image-rendering: pixelated"/>`);
     }
@@ -269,6 +266,15 @@
     const of = { "one-step tBPTT": [[-1, -1], [1, -1], [1, 1], [-1, 1]], "e-prop": [[0, -1.2], [1.1, 0.8], [-1.1, 0.8]], RFLO: [[0, -1.3], [1.3, 0], [0, 1.3], [-1.3, 0]] }[rule];
     if (!of) return `<circle class="${name}" cx="${x}" cy="${y}" r="${r}"/>`;
     return `<polygon class="${name}" points="${of.map(([dx, dy]) => `${(x + dx * r * 0.9).toFixed(1)},${(y + dy * r * 0.9).toFixed(1)}`).join(" ")}"/>`;
+  }
+
+  const cross = (x, y, r, name) => `<path class="line cross ${name}" d="M${x - r} ${y - r}l${2 * r} ${2 * r}m0 ${-2 * r}l${-2 * r} ${2 * r}"/>`;
+
+  /* What the legend shows of a style. */
+  function sample({ name, rule, mark }) {
+    if (mark === "cross") return cross(17, 6, 4, name);
+    const dot = rule || mark === "dot" ? shape(rule, 17, 6, 4, `dot ${name}`) : "";
+    return mark === "dot" ? dot : `<path class="line ${name}" d="M1 6H33"/>${dot}`;
   }
 
   /* Blue below zero, white at it, orange above; equally light at equal distance. */
@@ -436,7 +442,7 @@
 
     showLegend() {
       const entries = new Map(Object.values(this.views).flatMap(view => [...view.legend]));
-      const html = [...entries].map(([label, { name, rule }]) => `<span><svg viewBox="0 0 34 12" width="34" height="12"><path class="line ${name}" d="M1 6H33"/>${rule ? shape(rule, 17, 6, 4, `dot ${name}`) : ""}</svg>${escaped(label)}</span>`).join("");
+      const html = [...entries].map(([label, style]) => `<span><svg viewBox="0 0 34 12" width="34" height="12">${sample(style)}</svg>${escaped(label)}</span>`).join("");
       if (html !== this.legendShown) this.legend.innerHTML = this.legendShown = html;
     }
 

@@ -7,7 +7,7 @@ import pytest
 from chromium import need_chromium
 from lab_page import PANELS, asked
 from peers_of_panels import PerUnitRFLO, trained
-from scipy.optimize import minimize
+from scipy.optimize import least_squares, minimize
 
 import lrnnbook as lb
 
@@ -238,15 +238,17 @@ def poles_and_zeros(rng):
     """Training, poles and zeros, and the best fits with one pole and two by another search."""
     given = {"rule": rng.choice(["BPTT", "one-step tBPTT", "e-prop", "RFLO"]), "units": int(rng.integers(1, 5)), "size": 0.1}
     teacher = lb.LinearRNN([[1, 1, 0.5]], np.diag([0.8, -0.7, 0.2]), np.ones((3, 1)))
+    silence = lb.loss(lb.LinearRNN([[0]], [[0]], [[0]]), teacher)
 
     def fitted(count):
-        def left(poles):
+        def left(recurrence):  # its roots, which may be a pair, are the poles
+            poles = np.roots([1, *-recurrence]).astype(complex)
             if np.abs(poles).max() >= 1:
-                return np.inf
-            heard = teacher.transfer(np.array(poles)).ravel()
-            return found_loss - heard @ np.linalg.lstsq(1 / (1 - np.outer(poles, poles)), heard, rcond=None)[0] / 2
+                return silence
+            heard = teacher.transfer(poles.conj()).ravel()
+            gains = np.linalg.lstsq(1 / (1 - np.outer(poles.conj(), poles)), heard, rcond=None)[0]
+            return silence - (heard.conj() @ gains).real / 2
 
-        found_loss = lb.loss(lb.LinearRNN([[0]], [[0]], [[0]]), teacher)
         starts = np.random.default_rng(0).uniform(-0.9, 0.9, (12, count))
         return min(minimize(left, start, method="Nelder-Mead", options={"xatol": 1e-9, "fatol": 1e-12}).fun for start in starts)
 
@@ -298,3 +300,42 @@ def test_panel_computes_what_the_package_computes(solved, panel):
     assert mine, f"no comparison of the panel {panel}"
     for hold, answer in mine:
         hold(answer)
+
+
+@pytest.fixture(scope="module")
+def small_students():
+    """Students of three units from weights of size 1e-5 through all steps of the panel of poles and zeros, a rule each."""
+    need_chromium()
+    train = """state => { const panel = lab.panels['poles-and-zeros'], run = panel.solve(state);
+      panel.grow(run, 3000, () => true); return run; }"""
+    questions = [(train, {"rule": name, "units": 3, "size": 1e-5, "seed": 1}) for name in LAWS]
+    with ThreadPoolExecutor(1) as pool:
+        return dict(zip(LAWS, pool.submit(asked, questions).result()))
+
+
+@pytest.mark.parametrize("name", LAWS)
+def test_where_small_students_rest(small_students, name):
+    """BPTT on two stairs, one-step truncation and RFLO for good where a single unit of theirs does, e-prop not at one pole."""
+    found, teacher = small_students[name], lb.LinearRNN([[1, 1, 0.5]], np.diag([0.8, -0.7, 0.2]), np.ones((3, 1)))
+    rules = {"BPTT": lb.BPTT(), "one-step tBPTT": lb.TruncatedBPTT(), "e-prop": lb.EProp([[1.0]]), "RFLO": lb.RFLO([[1.0]], 0.2)}
+
+    def unit(a, w):
+        return lb.LinearRNN([[a]], [[w]], [[1.0]])
+
+    def pushed(weights):
+        return np.ravel(rules[name].update(unit(*weights), teacher))
+
+    rest = least_squares(pushed, [1.5, 0.3], bounds=([0.1, -0.9], [5, 0.9]), xtol=1e-15, ftol=1e-15, gtol=1e-15)
+    assert pushed(rest.x) == pytest.approx(0, abs=1e-7)
+    assert found["stop"]["pole"] == pytest.approx(rest.x[1], abs=1e-7)
+    assert found["stop"]["loss"] == pytest.approx(lb.loss(unit(*rest.x), teacher), **TIGHT)
+
+    losses = np.array([entry["loss"] for entry in found["seen"]])
+    heights = [found["fits"][0]["loss"], found["fits"][1]["loss"], found["stop"]["loss"]]
+    best, second, own = 15 * (np.abs(losses[:, None] / heights - 1) < 0.03).sum(axis=0)  # steps near each
+    if name == "BPTT":
+        assert 50 <= best < 500 and second >= 500
+    elif name == "e-prop":
+        assert best < 50
+    else:
+        assert best == 0 and own >= 2500

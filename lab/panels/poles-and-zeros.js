@@ -8,9 +8,12 @@
   const SILENCE = lab.loss(lab.network([[0]], [[0]], [[0]]), TEACHER);
   const RULES = { "BPTT": () => lab.rules.BPTT(), "one-step tBPTT": () => lab.rules.TruncatedBPTT(), "e-prop": R => lab.rules.EProp(R), "RFLO": R => lab.rules.RFLO(R, DECAY) };
 
+  /* What a student of one unit with the pole w hears of the teacher: its transfer function at w. */
+  const heardAt = w => POLES.reduce((sum, v, j) => sum + GAINS[j] / (1 - w * v), 0);
+
   /* The loss that is left with the given real poles and the gains that suit them best. */
   function left(poles) {
-    const gram = poles.map(w => poles.map(v => 1 / (1 - w * v))), heard = poles.map(w => [POLES.reduce((sum, v, j) => sum + GAINS[j] / (1 - w * v), 0)]);
+    const gram = poles.map(w => poles.map(v => 1 / (1 - w * v))), heard = poles.map(w => [heardAt(w)]);
     const gains = lab.solve(gram, heard);
     return gains ? SILENCE - gains.reduce((sum, [g], i) => sum + g * heard[i][0], 0) / 2 : Infinity;
   }
@@ -35,6 +38,20 @@
 
   const FITS = [bestFit(1), bestFit(2)];
 
+  /* Where a single unit rests under a rule: its gain is the best for its pole w, and w has found the place at which it is not pushed. */
+  function stop(rule) {
+    const push = w => lab.update(RULES[rule]([[1]]), lab.unit([(1 - w * w) * heardAt(w), 1, w]), TEACHER).W[0][0];
+    let low = -0.9, high = 0.9;
+    while (high - low > 1e-12) {
+      const w = (low + high) / 2;
+      if (push(w) < 0) low = w;
+      else high = w;
+    }
+    return { pole: low, loss: left([low]) };
+  }
+
+  const STOPS = Object.fromEntries(Object.keys(RULES).map(rule => [rule, stop(rule)]));
+
   /* Zeros of A (lambda - W)^{-1} B: eigenvalues of (I - B A / (A B)) W but for the one at 0 that the projection adds. */
   function zerosOf({ A, W, B }) {
     const first = lab.product(A, B)[0][0];
@@ -46,22 +63,32 @@
   function solve({ units, rule, size, seed }) {
     const draw = lab.random(seed), normals = (rows, columns, size) => lab.scaled(size, draw.normals(rows, columns));
     const net = lab.network(normals(1, units, size), normals(units, units, size), normals(units, 1, size)), R = normals(1, units, 0.5);
-    return { at: { net, rule: RULES[rule](R) }, R, step: 0, seen: [noted(net)], fits: FITS, silence: SILENCE };
+    return { at: { net, rule: RULES[rule](R) }, R, step: 0, seen: [noted(net)], fits: FITS, stop: STOPS[rule], silence: SILENCE };
   }
 
-  const noted = net => ({ net, loss: lab.loss(net, TEACHER), poles: lab.eigenvalues(net.W), zeros: zerosOf(net) });
+  /* Poles stand in the order of those before, each at the place of the nearest, so that every one has a trail of its own. */
+  function noted(net, before) {
+    const poles = lab.eigenvalues(net.W);
+    return { net, loss: lab.loss(net, TEACHER), poles: before && poles ? ordered(poles, before) : poles, zeros: zerosOf(net) };
+  }
+
+  function ordered(poles, before) {
+    const left = [...poles], nearest = p => left.reduce((best, q, j) => (lab.C.abs(lab.C.sub(p, q)) < lab.C.abs(lab.C.sub(p, left[best])) ? j : best), 0);
+    return before.map(p => left.splice(nearest(p), 1)[0]);
+  }
 
   function grow(run, time, go) {
     while (run.at && run.step < Math.min(time, STEPS)) {
       if (!go()) return false;
       run.at = lab.trainingStep(run.at, TEACHER, { rate: 0.02 });
       run.step++;
-      if (run.at && run.step % EVERY === 0) run.seen.push(noted(run.at.net));
+      if (run.at && run.step % EVERY === 0) run.seen.push(noted(run.at.net, run.seen.at(-1).poles));
     }
     return true;
   }
 
   const shown = ({ time }, { seen }) => seen.slice(0, 1 + Math.min(seen.length - 1, Math.floor(time / EVERY)));
+  const gone = ({ time }, run) => !run.at && time >= run.step;
   const circle = Array.from({ length: 97 }, (_, i) => [Math.cos((i * Math.PI) / 48), Math.sin((i * Math.PI) / 48)]);
 
   lab.panel("poles-and-zeros", {
@@ -84,30 +111,30 @@
 
     draw({ loss, disc }, state, run) {
       const seen = shown(state, run), last = seen.at(-1);
-      loss.axes({ x: [0, STEPS], y: [1e-4, 20], ylog: true, xlabel: "step", ylabel: "loss" });
+      loss.axes({ x: [0, STEPS], y: [1e-5, 20], ylog: true, xticks: [0, 1000, 2000], xlabel: "step", ylabel: "loss" });
       [SILENCE, ...FITS.map(fit => fit.loss)].forEach((value, i) => {
         loss.line([[0, value], [STEPS, value]], { kind: "target" });
-        loss.text(STEPS * 0.98, value * 1.12, ["silence", "best with one pole", "best with two"][i], { anchor: "end" });
+        loss.text(STEPS * 0.98, value * 1.25, ["silence", "best with one pole", "best with two"][i], { anchor: "end" });
       });
       loss.line(seen.map(({ loss: value }, t) => [t * EVERY, value === null ? NaN : Math.max(value, 1e-12)]), state.rule);
+      if (gone(state, run)) loss.text(run.step + 60, SILENCE * 0.4, `diverged at step ${run.step}`);
       disc.axes({ x: [-1.1, 1.1], y: [-1.1, 1.1], equal: true, xlabel: "real part", ylabel: "imaginary part" });
       disc.line(circle, { kind: "thin" });
       for (let i = 0; i < state.units; i++) disc.line(seen.map(({ poles }) => poles?.[i] ?? null), { kind: "faint" });
-      disc.dots(last.zeros.filter(([re, im]) => Math.hypot(re, im) < 3), { kind: "hollow", label: "zeros of the student (rings)" }, 6);
-      disc.crosses(POLES.map(w => [w, 0]), { label: "poles of the teacher (crosses)" }, 6);
+      disc.dots(last.zeros.filter(([re, im]) => Math.hypot(re, im) < 3), { kind: "hollow", label: "zeros of the student" }, 6);
+      disc.crosses(POLES.map(w => [w, 0]), { label: "poles of the teacher" }, 6);
       disc.dots(last.poles ?? [], { rule: state.rule, label: "poles of the student" });
     },
 
     say(state, run) {
       const seen = shown(state, run), { loss, poles } = seen.at(-1);
-      const gone = !run.at && state.time >= run.step ? ` Training diverged at step ${run.step}.` : "";
       const words = poles.map(([re, im]) => (Math.abs(im) > 1e-9 ? `${lab.number(re, 2)} ${im > 0 ? "+" : "−"} ${lab.number(Math.abs(im), 2)}i` : lab.number(re, 2))).join(", ");
-      return `Step ${(seen.length - 1) * EVERY}: loss ${lab.number(loss)}; silence has ${lab.number(SILENCE)}, the best fit with one pole ${lab.number(FITS[0].loss)}, with two ${lab.number(FITS[1].loss)}. Poles of the student: ${words}.${gone}`;
+      return `Step ${(seen.length - 1) * EVERY}: loss ${lab.number(loss)}; silence has ${lab.number(SILENCE)}, the best fit with one pole ${lab.number(FITS[0].loss)}, with two ${lab.number(FITS[1].loss)}; a single unit under ${state.rule} rests at ${lab.number(run.stop.loss)}. Poles of the student: ${words}.${gone(state, run) ? ` Training diverged at step ${run.step}.` : ""}`;
     },
 
     table(state, run) {
       const { loss, poles, zeros } = shown(state, run).at(-1), say = list => list.map(([re, im]) => `${lab.number(re)} ${im < 0 ? "−" : "+"} ${lab.number(Math.abs(im))}i`).join("; ");
-      return { head: ["", "loss", "poles", "zeros"], rows: [["student", loss, say(poles ?? []), say(zeros)], ["best with one pole", FITS[0].loss, lab.number(FITS[0].poles[0]), ""], ["best with two", FITS[1].loss, FITS[1].poles.map(w => lab.number(w)).join("; "), ""], ["teacher", 0, POLES.map(w => lab.number(w)).join("; "), ""]] };
+      return { head: ["", "loss", "poles", "zeros"], rows: [["student", loss, say(poles ?? []), say(zeros)], ["best with one pole", FITS[0].loss, lab.number(FITS[0].poles[0]), ""], ["best with two", FITS[1].loss, FITS[1].poles.map(w => lab.number(w)).join("; "), ""], [`rest of a single unit under ${state.rule}`, run.stop.loss, lab.number(run.stop.pole), ""], ["teacher", 0, POLES.map(w => lab.number(w)).join("; "), ""]] };
     },
   });
 })();

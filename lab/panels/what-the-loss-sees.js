@@ -74,16 +74,16 @@
       for (const [name, view] of Object.entries(images)) {
         const X = found.net[name], rows = X.length, columns = X[0].length, side = Math.max(rows, columns);
         view.axes({ x: [0, side], y: [0, side], bare: true, equal: true, xlabel: name });
-        view.image(lab.zeros(side).map((row, i) => row.map((_, j) => X[i]?.[j] ?? 0)), lab.diverging(1.5));
+        view.image(lab.zeros(side).map((row, i) => row.map((_, j) => X[i]?.[j] ?? null)), lab.diverging(1.5));
         X.forEach((row, i) => row.forEach((value, j) => view.text(j + 0.5, side - 0.6 - i, lab.number(value, 2), { anchor: "middle", kind: "on-image" })));
       }
       const over = (values, x) => values.map((value, i) => [x(i), value]);
-      response.axes({ x: [0, LAGS - 1], y: [-0.8, 1.8], xlabel: "steps after a pulse", ylabel: "response" });
-      gain.axes({ x: [0, Math.PI], y: [0, 8], xlabel: "frequency (radians a step)", ylabel: "|H|" });
+      response.axes({ x: [-0.5, LAGS - 0.5], y: [-1.5, 2], xlabel: "steps after a pulse", ylabel: "response" });
+      gain.axes({ x: [0, Math.PI], y: [0, 1.1 * Math.max(...ofTeacher.gain, ...found.gain)], xlabel: "frequency (radians a step)", ylabel: "|H|" });
       response.line(over(found.response, k => k), { label: "student", kind: "thin" });
-      response.dots(over(ofTeacher.response, k => k), { kind: "hollow", label: "teacher: dotted, hollow" }, 3);
+      response.dots(over(ofTeacher.response, k => k), { kind: "hollow", label: "the teacher's response" }, 3);
       gain.line(over(found.gain, i => (Math.PI * i) / ANGLES), { kind: "thin" });
-      gain.line(over(ofTeacher.gain, i => (Math.PI * i) / ANGLES), { kind: "target" });
+      gain.line(over(ofTeacher.gain, i => (Math.PI * i) / ANGLES), { kind: "target", label: "the teacher's |H|" });
     },
 
     say({ pole }, { net, loss }) {
