@@ -75,7 +75,7 @@
         const X = found.net[name], rows = X.length, columns = X[0].length, side = Math.max(rows, columns);
         view.axes({ x: [0, side], y: [0, side], bare: true, equal: true, xlabel: name });
         view.image(lab.zeros(side).map((row, i) => row.map((_, j) => X[i]?.[j] ?? null)), lab.diverging(1.5));
-        X.forEach((row, i) => row.forEach((value, j) => view.text(j + 0.5, side - 0.6 - i, lab.number(value, 2), { anchor: "middle", kind: "on-image" })));
+        X.forEach((row, i) => row.forEach((value, j) => view.text(j + 0.5, side - 0.6 - i, lab.number(side > 2 ? Number(value.toFixed(1)) : value, 2), { anchor: "middle", kind: "on-image" })));
       }
       const over = (values, x) => values.map((value, i) => [x(i), value]);
       response.axes({ x: [-0.5, LAGS - 0.5], y: [-1.5, 2], xlabel: "steps after a pulse", ylabel: "response" });
