@@ -61,9 +61,9 @@
       lab.toggle("deaf", "add a unit that hears nothing"),
     ],
     views: {
-      A: { label: "Readout A", width: 120, height: 130, small: true },
-      W: { label: "Recurrent weights W", width: 120, height: 130, small: true },
-      B: { label: "Input weights B", width: 120, height: 130, small: true },
+      A: { label: "Readout A", width: 136, height: 146, small: true },
+      W: { label: "Recurrent weights W", width: 136, height: 146, small: true },
+      B: { label: "Input weights B", width: 136, height: 146, small: true },
       response: { label: "Impulse response of student and teacher", width: 320 },
       gain: { label: "Transfer function of student and teacher", width: 320 },
     },
