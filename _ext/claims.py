@@ -189,7 +189,7 @@ class Collect(SphinxPostTransform):
         _, *statement, last = box.deepcopy().children
         held = [nodes.Text(" Held by the numbers below, from "), self.link(docname, n), *tested(box["held"]), nodes.Text(".")]
         last = nodes.paragraph("", "", last[0], *held)
-        title = f"As the book proves it: {records(self.env)[docname]['stated'][n]['verdict']}"
+        title = f"What the book finds: {records(self.env)[docname]['stated'][n]['verdict']}"
         copied = nodes.admonition("", nodes.title("", title), *statement, last, classes=["claim"])
         for node in copied.findall(nodes.Element):
             node["ids"], node["names"] = [], []

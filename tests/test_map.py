@@ -326,7 +326,7 @@ def test_the_map_opens_with_verdicts(tmp_path):
     (((text, row),),) = glances(page)
     assert text == "1. One holds, loosely another number: 5, at least 4. A chapter"
     assert 'href="#map-claim-1"' in row and 'href="../chapter.html#claim-1"' in row
-    assert "Claim 1: holds, loosely" in without_tags(chapter) and "As the book proves it: holds, loosely" in without_tags(page)
+    assert "Claim 1: holds, loosely" in without_tags(chapter) and "What the book finds: holds, loosely" in without_tags(page)
 
     chosen = STATED.replace("loosely\n", "exactly\n:number: the rank\n")
     _, _, page = book(tmp_path, chosen, measured=measured)
