@@ -1,14 +1,18 @@
 """The claims: a box in the chapter that makes one good, and *The map*, which collects the boxes and their numbers.
 
 In a chapter, `{claim} 7` with the options `proved` (labels of theorems), `seen` (labels of figures) and `held` (a test)
-states claim 7 as the book proves it; `{claim} B2` states the second of the book's own results. On the map, `{evidence} 7`
-repeats that and lists every number that a cell of the book holds against a bound with `lb.claim(7, ...)`. In the chapter the
-lines that the cell shows get their numbers, in one block. The numbers are those of the execution that the pages show. On a
-book with a map, a claim without a statement, a number or a place on the map is a warning, and `make book` fails on warnings.
+states claim 7 as the book proves it; `{claim} B2` states the second of the book's own results. `verdict` says in at most three
+words what became of it, `number` with which words the one number begins that stands for all; without it, the first does. On the
+map, `{evidence} 7` repeats the statement and lists every number that a cell of the book holds against a bound with
+`lb.claim(7, ...)`, and what the changelog says of the claim; `{glance} claims` and `{glance} results` are tables of the verdicts.
+In the chapter the lines that the cell shows get their numbers, in one block. The numbers are those of the execution that the
+pages show. On a book with a map, a claim without a statement, a number or a place on the map is a warning, and `make book` fails
+on warnings.
 """
 
 from pathlib import Path
 
+import changes
 import executed
 from docutils import nodes
 from docutils.parsers.rst import directives
@@ -27,14 +31,14 @@ logger = logging.getLogger(__name__)
 
 
 def records(env):
-    """What each page says of the claims: `{docname: {"stated": {n, ...}, "listed": {n, ...}, "measured": [...]}}`."""
+    """What each page says of claims: `{docname: {"stated": {n: {"verdict", "number"}}, "listed": {n}, "measured": [...]}}`."""
     if not hasattr(env, "claims"):
         env.claims = {}
     return env.claims
 
 
 def record(env, docname):
-    return records(env).setdefault(docname, {"stated": set(), "listed": set(), "measured": []})
+    return records(env).setdefault(docname, {"stated": {}, "listed": set(), "measured": []})
 
 
 class ClaimDirective(SphinxDirective):
@@ -62,17 +66,20 @@ class Claim(ClaimDirective):
     """The box in a chapter."""
 
     has_content = True
-    option_spec = {"proved": directives.unchanged, "seen": directives.unchanged, "held": directives.unchanged}
+    option_spec = dict.fromkeys(("proved", "seen", "held", "verdict", "number"), directives.unchanged)
 
     def run(self):
         n = self.number()
-        proved, seen, held = (self.options.get(option, "").split() for option in self.option_spec)
+        proved, seen, held, verdict = (self.options.get(option, "").split() for option in ("proved", "seen", "held", "verdict"))
         if not proved or not self.content:
             raise self.error(f"claim {n}: expected a statement, and in :proved: the label of its theorem")
+        if not 1 <= len(verdict) <= 3:
+            raise self.error(f"claim {n}: expected one to three words in :verdict:, got {' '.join(verdict)!r}")
         for path in held:
             if not (Path(self.env.srcdir) / path).is_file():
                 raise self.error(f"claim {n}: there is no {path}")
-        record(self.env, self.env.docname)["stated"].add(n)
+        verdict, chosen = " ".join(verdict), self.options.get("number", "")
+        record(self.env, self.env.docname)["stated"][n] = {"verdict": verdict, "number": chosen}
 
         where = "Proved: " + listed("prf:ref", proved) + ("; seen: " + listed("numref", seen) if seen else "")
         where = nodes.inline("", "", *self.parsed(nodes.container(), where + ".")[0].children)
@@ -81,7 +88,7 @@ class Claim(ClaimDirective):
             whole = "All of the book's own results are on " if isinstance(n, str) else "All ten claims are on "
             last += [nodes.Text(f" {whole}"), to_map(self.env, n, "the map"), nodes.Text(".")]
 
-        box = nodes.admonition("", nodes.title("", named(n)), classes=["claim"], held=held)
+        box = nodes.admonition("", nodes.title("", f"{named(n)}: {verdict}"), classes=["claim"], held=held)
         self.anchor(box, f"claim-{n}", named(n))
         self.parsed(box, *self.content).append(last)
         return [box]
@@ -110,7 +117,7 @@ def tested(paths):
 
 
 class evidence(nodes.General, nodes.Element):
-    """Stands for what the map says of one claim until all pages are read."""
+    """Stands for what the map says of one claim until all pages are read; its children are what has changed."""
 
 
 class Evidence(ClaimDirective):
@@ -121,7 +128,26 @@ class Evidence(ClaimDirective):
         record(self.env, self.env.docname)["listed"].add(n)
         node = evidence(number=n)
         self.anchor(node, f"map-claim-{n}", f"{named(n)} on the map")
+        for entry in changes.read(self.env):
+            if entry.kind == "claim" and n in entry.about:
+                self.parsed(node, f"Changed in {entry.release}: {entry.text}")
         return [node]
+
+
+class glance(nodes.General, nodes.Element):
+    """Stands for a table of verdicts until all pages are read."""
+
+
+class Glance(SphinxDirective):
+    """The verdicts, with one number each."""
+
+    required_arguments = 1
+
+    def run(self):
+        kinds = {"claims": int, "results": str}
+        if self.arguments[0] not in kinds:
+            raise self.error(f"glance: expected claims or results, got {self.arguments[0]!r}")
+        return [glance(kind=kinds[self.arguments[0]])]
 
 
 class Collect(SphinxPostTransform):
@@ -130,9 +156,24 @@ class Collect(SphinxPostTransform):
     default_priority = 3
 
     def run(self, **kwargs):
+        for node in list(self.document.findall(glance)):
+            node.replace_self(self.verdicts(node["kind"]))
         for node in list(self.document.findall(evidence)):
-            parts = self.statement(node["number"]) + self.numbers(node["number"])
+            parts = self.statement(node["number"]) + self.numbers(node["number"]) + node.children
             node.replace_self(nodes.container("", *parts, ids=node["ids"], classes=["evidence"]))
+
+    def verdicts(self, kind):
+        """A row for each claim of a kind that is on this page: its title there, the verdict, one number, the chapter."""
+        pages, here, rows = records(self.env), self.env.docname, []
+        for place in self.document.findall(evidence):
+            n = place["number"]
+            for docname in sorted(name for name, found in pages.items() if n in found["stated"] and isinstance(n, kind)):
+                title = make_refnode(self.app.builder, here, here, f"map-claim-{n}", nodes.Text(place.parent[0].astext()))
+                verdict = nodes.Text(pages[docname]["stated"][n]["verdict"])
+                number = [part for one in chosen(pages, n)[:1] for part in told(one)]
+                rows.append([[title], [verdict], number, [self.link(docname, n, short=True)]])
+        head = ["Claim" if kind is int else "Result", "Verdict", "A number that holds it", "Where"]
+        return [table(head, rows, "glance")] if rows else []
 
     def statement(self, n):
         parts = []
@@ -148,33 +189,50 @@ class Collect(SphinxPostTransform):
         _, *statement, last = box.deepcopy().children
         held = [nodes.Text(" Held by the numbers below, from "), self.link(docname, n), *tested(box["held"]), nodes.Text(".")]
         last = nodes.paragraph("", "", last[0], *held)
-        copied = nodes.admonition("", nodes.title("", "As the book proves it"), *statement, last, classes=["claim"])
+        title = f"What the book finds: {records(self.env)[docname]['stated'][n]['verdict']}"
+        copied = nodes.admonition("", nodes.title("", title), *statement, last, classes=["claim"])
         for node in copied.findall(nodes.Element):
             node["ids"], node["names"] = [], []
             if "refdoc" in node:
                 node["refdoc"] = self.env.docname
         return copied
 
-    def link(self, docname, n):
+    def link(self, docname, n, short=False):
         title = self.env.titles[docname].astext()
         section = ".".join(map(str, self.env.toc_secnumbers.get(docname, {}).get("", ())))
-        text = nodes.Text(f"chapter {section}, {title}" if section else title)
+        text = nodes.Text((f"chapter {section}" if short else f"chapter {section}, {title}") if section else title)
         return make_refnode(self.app.builder, self.env.docname, docname, f"claim-{n}", text)
 
     def numbers(self, n):
-        rows = [entry for _, found in sorted(records(self.env).items()) for entry in found["measured"] if entry["number"] == n]
+        rows = measurements(records(self.env), n)
         if not rows:
             return []
         head = ["What was measured", "Measured", "Bound", "From"]
         cells = [[entry["what"], shown(entry), bound(entry), entry.get("because", "")] for entry in rows]
         columns = 4 if any(reason for *_, reason in cells) else 3
-        body = nodes.tbody("", *(row(*texts[:columns]) for texts in cells))
-        specs = [nodes.colspec() for _ in range(columns)]
-        return [nodes.table("", nodes.tgroup("", *specs, nodes.thead("", row(*head[:columns])), body, cols=columns))]
+        return [table(head[:columns], [[spoken(text) for text in texts[:columns]] for texts in cells])]
 
 
-def row(*cells):
-    return nodes.row("", *(nodes.entry("", nodes.paragraph("", "", *spoken(cell))) for cell in cells))
+def measurements(pages, n):
+    return [entry for _, found in sorted(pages.items()) for entry in found["measured"] if entry["number"] == n]
+
+
+def chosen(pages, n):
+    """The measurements of a claim whose words begin as its statement says."""
+    begins = next((found["stated"][n]["number"] for found in pages.values() if n in found["stated"]), "")
+    return [entry for entry in measurements(pages, n) if entry["what"].startswith(begins)]
+
+
+def table(head, rows, *classes):
+    """Rows of cells, each a list of inline nodes."""
+    specs = [nodes.colspec() for _ in head]
+    body = nodes.tbody("", *map(row, rows))
+    head = nodes.thead("", row([[nodes.Text(text)] for text in head]))
+    return nodes.table("", nodes.tgroup("", *specs, head, body, cols=len(specs)), classes=[*classes])
+
+
+def row(cells):
+    return nodes.row("", *(nodes.entry("", nodes.paragraph("", "", *cell)) for cell in cells))
 
 
 def spoken(text):
@@ -218,13 +276,15 @@ def complaints(pages):
     }
     for n in (*CLAIMS, *sorted(results, key=lambda label: int(label[1:]))):
         stated = [docname for docname, found in pages.items() if n in found["stated"]]
-        measured = [entry for found in pages.values() for entry in found["measured"] if entry["number"] == n]
+        measured = measurements(pages, n)
         if not stated:
             yield f"claim {n}: no chapter states it"
         if len(stated) > 1:
             yield f"claim {n}: stated in {' and in '.join(sorted(stated))}"
         if not measured:
             yield f"claim {n}: no number holds it"
+        elif stated and not chosen(pages, n):
+            yield f"claim {n}: no number begins with {pages[stated[0]]['stated'][n]['number']!r}"
         for entry in measured:
             if not kept(entry, entry["measured"]):
                 yield f"claim {n}: {entry['what']}: measured {entry['measured']}, {bound(entry)}"
@@ -284,8 +344,10 @@ def pass_over(app, config):
 
 def setup(app):
     app.add_node(evidence)
+    app.add_node(glance)
     app.add_directive("claim", Claim)
     app.add_directive("evidence", Evidence)
+    app.add_directive("glance", Glance)
     app.add_post_transform(Collect)
     app.connect("config-inited", pass_over)
     app.connect("doctree-read", measure)
@@ -293,4 +355,4 @@ def setup(app):
     app.connect("env-merge-info", merge)
     app.connect("env-get-outdated", outdated)
     app.connect("env-check-consistency", check)
-    return {"parallel_read_safe": True, "parallel_write_safe": True, "env_version": 3}
+    return {"parallel_read_safe": True, "parallel_write_safe": True, "env_version": 4}

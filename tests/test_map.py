@@ -1,4 +1,4 @@
-"""Claims: a number is held against its bound where it is measured, and the map lists all ten with their numbers.
+"""Claims: a number is held against its bound where it is measured, and the map lists all ten with verdicts and numbers.
 
 Books of two pages, one with a claim and one with its place on the map, show what is collected and what is complained of.
 """
@@ -170,10 +170,11 @@ def test_formulas_are_told_from_words():
 @pytest.fixture
 def pages():
     """Ten claims in order."""
+    stated = {n: {"verdict": "holds exactly", "number": ""} for n in claims.CLAIMS}
     measured = [{"number": n, "what": "what", "measured": 0.0, "at_most": 1.0} for n in claims.CLAIMS]
     return {
-        "chapters/01": {"stated": set(claims.CLAIMS), "listed": set(), "measured": measured},
-        "map": {"stated": set(), "listed": set(claims.CLAIMS), "measured": []},
+        "chapters/01": {"stated": stated, "listed": set(), "measured": measured},
+        "map": {"stated": {}, "listed": set(claims.CLAIMS), "measured": []},
     }
 
 
@@ -183,7 +184,7 @@ def test_ten_claims_in_order_are_fine(pages):
 
 def test_results_of_the_book_are_held_to_the_same(pages):
     chapter, table = pages["chapters/01"], pages["map"]
-    chapter["stated"].add("B1")
+    chapter["stated"]["B1"] = {"verdict": "proved", "number": "wh"}
     assert list(claims.complaints(pages)) == ["claim B1: no number holds it", "claim B1: not on the map"]
     chapter["measured"].append({"number": "B1", "what": "what", "measured": 0.0, "at_most": 1.0})
     table["listed"].update({"B1", "B2"})
@@ -192,15 +193,16 @@ def test_results_of_the_book_are_held_to_the_same(pages):
 
 def test_a_book_without_a_map_need_not_hold_them(pages):
     del pages["map"]
-    pages["chapters/01"]["stated"] = {3}
+    pages["chapters/01"]["stated"] = {3: {"verdict": "holds", "number": ""}}
     assert list(claims.complaints(pages)) == []
 
 
 @pytest.mark.parametrize(
     "change, says",
     [
-        (lambda pages: pages["chapters/01"]["stated"].remove(4), "claim 4: no chapter states it"),
-        (lambda pages: pages["map"]["stated"].add(5), "claim 5: stated in chapters/01 and in map"),
+        (lambda pages: pages["chapters/01"]["stated"].pop(4), "claim 4: no chapter states it"),
+        (lambda pages: pages["chapters/01"]["stated"][8].update(number="that"), "claim 8: no number begins with 'that'"),
+        (lambda pages: pages["map"]["stated"].update({5: {"number": ""}}), "claim 5: stated in chapters/01 and in map"),
         (lambda pages: pages["chapters/01"]["measured"].pop(), "claim 10: no number holds it"),
         (lambda pages: pages["chapters/01"]["measured"][6].update(measured=2.0), "claim 7: what: measured 2.0, at most 1"),
         (lambda pages: pages["map"]["listed"].remove(1), "claim 1: not on the map"),
@@ -232,10 +234,27 @@ One.
 ```{claim} 1
 :proved: thm-one
 :held: tests/test_one.py
+:verdict: holds, loosely
 The rank is *at most* $o$, by {prf:ref}`thm-one`.
 ```
 """
-LISTED = "# The map\n\n```{toctree}\n/chapter\n```\n\n## 1. One\n\n```{evidence} 1\n```\n"
+LISTED = """# The map
+
+```{toctree}
+/chapter
+```
+
+```{glance} claims
+```
+
+```{glance} results
+```
+
+## 1. One
+
+```{evidence} 1
+```
+"""
 
 
 def book(folder, stated=STATED, listed=LISTED, measured=({"measured": 3e-15, "at_most": 1e-10},)):
@@ -294,6 +313,38 @@ def test_a_result_has_its_place_too(tmp_path):
     assert 'id="map-claim-B3"' in page and "3 at most 4" in without_tags(page)
 
 
+def glances(page):
+    """The rows of the tables of verdicts, as text and as HTML."""
+    tables = re.findall(r'<table class="[^"]*\bglance\b[^"]*">.*?</table>', page, re.S)
+    rows = [re.findall(r"<tr.*?</tr>", table, re.S)[1:] for table in tables]
+    return [[(without_tags(row).strip(), row) for row in table] for table in rows]
+
+
+def test_the_map_opens_with_verdicts(tmp_path):
+    measured = [{"what": "another number", "measured": 5.0, "at_least": 4}, {"measured": 3e-15, "at_most": 1e-10}]
+    _, chapter, page = book(tmp_path, measured=measured)
+    (((text, row),),) = glances(page)
+    assert text == "1. One holds, loosely another number: 5, at least 4. A chapter"
+    assert 'href="#map-claim-1"' in row and 'href="../chapter.html#claim-1"' in row
+    assert "Claim 1: holds, loosely" in without_tags(chapter) and "What the book finds: holds, loosely" in without_tags(page)
+
+    chosen = STATED.replace("loosely\n", "exactly\n:number: the rank\n")
+    _, _, page = book(tmp_path, chosen, measured=measured)
+    (((text, _),),) = glances(page)
+    assert "holds, exactly the rank" in text and "3.0e-15, at most 1e-10." in text
+
+    warned, _, _ = book(tmp_path, chosen.replace("number: the rank", "number: a rank"), measured=measured)
+    assert "claim 1: no number begins with 'a rank'" in warned
+
+
+def test_the_map_says_what_has_changed_in_a_claim(tmp_path):
+    for entry, expected in (("Claims 1 and 2", True), ("Claim 2", False), ("Chapter 1", False)):
+        log = f"# Changelog\n\n## 1.1.0 (2026-03-04)\n\n* {entry}: *now* for\n  $o$ only.\n"
+        (tmp_path / "CHANGELOG.md").write_text(log, encoding="utf-8")
+        _, _, page = book(tmp_path)
+        assert ("Changed in 1.1.0: now for" in without_tags(page)) == expected
+
+
 def test_lines_of_one_cell_become_one_list_with_their_numbers(tmp_path):
     bounds = {"at_least": 0.1, "at_most": 1}
     measured = [{"what": "|r a*b*|", "measured": 0.5, **bounds}, {"what": "$x^*$", "measured": 0.25, **bounds}]
@@ -314,8 +365,10 @@ def test_faults_are_warned_of(tmp_path):
     faulty = {
         "{claim} 11\n:proved: thm-one\n": "1 to 10, or of the results, B1, B2, ..., got '11'",
         "{claim} 1\n": "claim 1: expected a statement, and in :proved:",
-        "{claim} 2\n:proved: thm-one\n:held: tests/test_two.py\n": "claim 2: there is no tests/test_two.py",
-        "{claim} 3\n:proved: thm-two\n": "thm-two",
+        "{claim} 2\n:proved: thm-one\n:held: tests/test_two.py\n:verdict: holds\n": "claim 2: there is no tests/test_two.py",
+        "{claim} 3\n:proved: thm-two\n:verdict: holds\n": "thm-two",
+        "{claim} 4\n:proved: thm-one\n": "claim 4: expected one to three words in :verdict:, got ''",
+        "{claim} 5\n:proved: thm-one\n:verdict: holds on the whole\n": "got 'holds on the whole'",
     }
     chapter = "# A chapter\n\n" + "\n\n".join(f"```{head}Words.\n```" for head in faulty)
     warned = book(tmp_path, chapter, measured=[])[0]
@@ -336,3 +389,16 @@ def test_the_map_lists_ten_claims_with_their_numbers():
         heads, cells = (len(re.findall(rf"<{tag}\b", entry[1])) for tag in ("th", "td"))
         assert heads in (3, 4) and cells >= heads and cells % heads == 0, f"claim {n} has no number"
         assert re.search(r'href="\.\./chapters/[^"]+#claim-\d+"', entry[1]), f"claim {n} does not say where it is measured"
+
+
+def test_the_map_has_a_verdict_for_each_claim_and_result_at_a_glance():
+    page = MAP.read_text(encoding="utf-8")
+    listed = re.findall(r'<div class="evidence[^"]*" id="map-claim-(\w+)">', page)
+    own, books = glances(page)
+    assert len(own) == 10 and len(own) + len(books) == len(listed)
+    for label, (text, row) in zip(listed, own + books):
+        assert f'href="#map-claim-{label}"' in row and re.search(rf'href="\.\./chapters/[^"]+#claim-{label}"', row), text
+        assert re.search(r"\d, (at least|at most|[\d.e-]+ to) .*chapter \d+$", text), text
+        verdict = without_tags(re.findall(r"<td.*?</td>", row, re.S)[1]).strip()
+        assert 1 <= len(verdict.split()) <= 3
+        assert label[0] != "B" or set(verdict.split()) <= {"proved", "and", "measured"}, verdict
