@@ -6,6 +6,7 @@ it otherwise.
 """
 
 import base64
+import html
 import mimetypes
 import re
 from pathlib import Path
@@ -84,13 +85,11 @@ class Writer:
     def picture(self, node):
         """A picture in the notebook itself, or a link to a large one."""
         path = Path(self.app.srcdir) / node["uri"]
-        words = node.get("alt", "").replace('"', "&quot;").replace("\n", " ")
+        words = node.get("alt", "")
         if path.stat().st_size <= SMALL:
-            kind, _ = mimetypes.guess_type(path.name)
-            source = f"data:{kind};base64,{base64.b64encode(path.read_bytes()).decode()}"
-        else:
-            source = f"{self.site or '../'}{self.app.builder.imagedir}/{self.app.builder.images[node['uri']]}"
-        return f'<img alt="{words}" src="{source}">'
+            return image(mimetypes.guess_type(path.name)[0], path.read_bytes(), words)
+        address = f"{self.site or '../'}{self.app.builder.imagedir}/{self.app.builder.images[node['uri']]}"
+        return element(address, words)
 
     # What stands on lines of its own
 
@@ -209,6 +208,15 @@ class Writer:
     def caption(self, figure, text):
         number = self.number("figure", figure)
         return [f"**{self.app.config.numfig_format['figure'] % number}** {text}" if number else text]
+
+
+def image(kind, content, words):
+    """A picture as HTML that holds it."""
+    return element(f"data:{kind};base64,{base64.b64encode(content).decode()}", words)
+
+
+def element(address, words):
+    return f'<img alt="{html.escape(" ".join(words.split()))}" src="{address}">'
 
 
 def code(text):

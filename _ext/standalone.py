@@ -12,7 +12,7 @@ import tomllib
 from pathlib import Path
 
 import nbformat
-from as_markdown import NoMarkdown, Writer
+from as_markdown import NoMarkdown, Writer, image
 from docutils import nodes
 from executed import notebook
 from figures import lightened
@@ -46,13 +46,14 @@ PLACES = {places}
 
 def install():
     said = []
-    for place in [*PLACES, WHEEL.resolve().as_uri()] if WHEEL.exists() else PLACES:
-        pip = [sys.executable, "-m", "pip", "install", "--quiet", f"lrnnbook{extra}{{place}}"]
+    beside = [f" @ {{WHEEL.resolve().as_uri()}}"] if WHEEL.exists() else []
+    for place in PLACES + beside:
+        pip = [sys.executable, "-m", "pip", "--no-color", "install", "-q", f"lrnnbook{extra}{{place}}"]
         run = subprocess.run(pip, capture_output=True, text=True)
         importlib.invalidate_caches()
         if all(map(find_spec, NEEDED)):
             return
-        said += [f"{{place}}: {{(run.stderr.strip() or 'restart the kernel').splitlines()[-1]}}"]
+        said += [f"{{place[3:]}}: {{(run.stderr.strip() or 'restart the kernel').splitlines()[-1]}}."]
     raise ModuleNotFoundError(
         f"This chapter needs {{' and '.join(name for name in NEEDED if not find_spec(name))}}. "
         f"Put {{WHEEL}} into the folder of this notebook and run this cell again. You find the "
@@ -157,8 +158,8 @@ class Chapter:
         self.cells.code(code_cell(source.source, outputs(source), hidden=hidden or bool(solved), **solved))
         for figure in node.findall(nodes.figure):
             self.cells.say(*(block for caption in figure.findall(nodes.caption) for block in self.writer.blocks(caption)))
-            for image in figure.findall(nodes.image):
-                self.cells.say(*self.writer.fold("The figure in words", [nodes.paragraph("", image["alt"])]))
+            for picture in figure.findall(nodes.image):
+                self.cells.say(*self.writer.fold("The figure in words", [nodes.paragraph("", picture["alt"])]))
 
     def exercise(self, node, level):
         number = self.writer.number("exercise", node)
@@ -232,13 +233,17 @@ def code_cell(source, outputs=(), hidden=False, **metadata):
 
 
 def outputs(cell):
-    """What a cell put out, as far as any notebook shows it."""
+    """What a cell put out, as far as any notebook shows it.
+
+    From a notebook that it does not trust, as it trusts no downloaded one, JupyterLab shows no SVG, but pictures in HTML.
+    """
+    words = cell.metadata.get("mystnb", {}).get("image", {}).get("alt", "")
     for output in cell.outputs:
         if "data" in output:
-            output.data = nbformat.from_dict({kind: value for kind, value in output.data.items() if SHOWN.match(kind)})
-            output.metadata = nbformat.from_dict({})
-            if "image/svg+xml" in output.data:
-                output.data["image/svg+xml"] = lightened(output.data["image/svg+xml"])
+            data = {kind: value for kind, value in output.data.items() if SHOWN.match(kind)}
+            if svg := data.pop("image/svg+xml", None):
+                data["text/html"] = image("image/svg+xml", lightened(svg).encode("utf-8"), words)
+            output.data, output.metadata = nbformat.from_dict(data), nbformat.from_dict({})
         yield output
 
 
