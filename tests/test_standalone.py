@@ -293,7 +293,7 @@ def test_a_place_that_fails_is_named_with_its_reason(tmp_path):
 
 # Three of them in an environment of their own
 
-THREE = ("01_learning_through_time", "17_real_data", "22_learned_feedback")  # 17 needs a package of the extra
+THREE = ("01_learning_through_time", "03_modes", "17_real_data")  # quick ones; 17 needs a package of the extra
 
 
 def foreign():

@@ -13,6 +13,9 @@ import pytest
 import yaml
 
 ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT / "_ext"))
+from address import launchers  # noqa: E402
+
 PROMISED = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.y*ml"))
 every_workflow = pytest.mark.parametrize("path", WORKFLOWS, ids=[path.name for path in WORKFLOWS])
@@ -203,15 +206,12 @@ def test_another_forge_has_no_colab(tmp_path):
     }
 
 
-def test_elsewhere_there_is_nothing_to_launch_without_a_branch(tmp_path):
-    found = addresses(tmp_path, BOOK_REPOSITORY="https://git.gitlab.example.org/some/fork")
-    assert found and not any("mybinder" in address or "colab" in address for address in found)
-
-
-def test_a_forge_of_ones_own_is_launched_by_its_address(tmp_path):
-    found = addresses(tmp_path, BOOK_REPOSITORY="https://gitlab.example.org/some/fork", BOOK_NOTEBOOKS_BRANCH="pages")
+def test_a_forge_of_ones_own_is_launched_by_its_address_once_there_is_a_branch():
+    address = "https://gitlab.example.org/some/fork"
+    ((name, _, url),) = launchers(address, "pages", "01_page.ipynb")
     whole = "https%3A%2F%2Fgitlab.example.org%2Fsome%2Ffork"
-    assert f"https://mybinder.org/v2/git/{whole}/pages?urlpath=lab/tree/01_page.ipynb" in found
+    assert (name, url) == ("Binder", f"https://mybinder.org/v2/git/{whole}/pages?urlpath=lab/tree/01_page.ipynb")
+    assert not list(launchers(address, "", "01_page.ipynb"))
 
 
 def test_no_address_is_invented(tmp_path):
