@@ -22,7 +22,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_outp
 
 ROOT = Path(__file__).resolve().parent.parent
 PARTS = """Makefile _config.yml _ext _static _templates tools lrnnbook benchmarks/results.json conftest.py
-requirements.lock pyproject.toml references.bib""".split()
+requirements.lock pyproject.toml references.bib README.md LICENSE MANIFEST.in""".split()
 LOOK = """import json, random, sys, warnings
 from pathlib import Path
 import matplotlib.pyplot as plt

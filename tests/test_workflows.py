@@ -13,6 +13,9 @@ import pytest
 import yaml
 
 ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT / "_ext"))
+from address import launchers  # noqa: E402
+
 PROMISED = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.y*ml"))
 every_workflow = pytest.mark.parametrize("path", WORKFLOWS, ids=[path.name for path in WORKFLOWS])
@@ -158,6 +161,7 @@ html_theme_options = {{}}
 nb_execution_mode = "off"
 root_doc = "chapters/01_page"
 """
+ISSUE = "title=Issue%20on%20page%20%2Fchapters/01_page.html&body=Your%20issue%20content%20here."
 NOTEBOOK = """{"cells": [{"cell_type": "markdown", "id": "a", "metadata": {}, "source":
 ["# A page\\n", "\\n", "```{install}\\n", "```"]}], "metadata":
 {"kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"}}, "nbformat": 4, "nbformat_minor": 5}"""
@@ -178,24 +182,36 @@ def addresses(folder, **environment):
     known = environment.get("BOOK_REPOSITORY", "").rstrip("/")
     assert f'pip install "lrnnbook[book] @ git+{known or "ADDRESS"}"' in said
     assert ("built without one" in said) == (not known)
-    return re.findall(r'<a href="(https?:[^"]+)"', page)
+    return [html.unescape(address) for address in re.findall(r'<a href="(https?:[^"]+)"', page)]
 
 
 def test_a_fork_points_at_the_fork(tmp_path):
     found = addresses(tmp_path, BOOK_REPOSITORY="https://github.com/example/fork", BOOK_BRANCH="dev")
     assert sorted(set(found)) == [
-        "https://colab.research.google.com/github/example/fork/blob/dev/chapters/01_page.ipynb",
+        "https://colab.research.google.com/github/example/fork/blob/notebooks/01_page.ipynb",
         "https://github.com/example/fork",
-        "https://mybinder.org/v2/gh/example/fork/dev?urlpath=lab/tree/chapters/01_page.ipynb",
+        "https://github.com/example/fork/edit/dev/chapters/01_page.ipynb",
+        f"https://github.com/example/fork/issues/new?{ISSUE}",
+        "https://mybinder.org/v2/gh/example/fork/notebooks?urlpath=lab/tree/01_page.ipynb",
     ]
 
 
 def test_another_forge_has_no_colab(tmp_path):
-    found = addresses(tmp_path, BOOK_REPOSITORY="https://gitlab.com/example/fork/", BOOK_BRANCH="")
-    assert sorted(set(found)) == [
+    chosen = {"BOOK_BRANCH": "", "BOOK_NOTEBOOKS_BRANCH": "pages"}
+    found = addresses(tmp_path, BOOK_REPOSITORY="https://gitlab.com/example/fork/", **chosen)
+    assert {address for address in found if "issues" not in address} == {
         "https://gitlab.com/example/fork",
-        "https://mybinder.org/v2/gl/example%2Ffork/main?urlpath=lab/tree/chapters/01_page.ipynb",
-    ]
+        "https://gitlab.com/example/fork/-/edit/main/chapters/01_page.ipynb",
+        "https://mybinder.org/v2/gl/example%2Ffork/pages?urlpath=lab/tree/01_page.ipynb",
+    }
+
+
+def test_a_forge_of_ones_own_is_launched_by_its_address_once_there_is_a_branch():
+    address = "https://gitlab.example.org/some/fork"
+    ((name, _, url),) = launchers(address, "pages", "01_page.ipynb")
+    whole = "https%3A%2F%2Fgitlab.example.org%2Fsome%2Ffork"
+    assert (name, url) == ("Binder", f"https://mybinder.org/v2/git/{whole}/pages?urlpath=lab/tree/01_page.ipynb")
+    assert not list(launchers(address, "", "01_page.ipynb"))
 
 
 def test_no_address_is_invented(tmp_path):
@@ -204,3 +220,29 @@ def test_no_address_is_invented(tmp_path):
 
 def test_what_is_no_address_is_an_error(tmp_path):
     assert "BOOK_REPOSITORY: got 'example/fork'" in addresses(tmp_path, BOOK_REPOSITORY="example/fork")
+
+
+def test_what_is_no_site_is_an_error(tmp_path):
+    assert "BOOK_SITE: got 'example.org'" in addresses(tmp_path, BOOK_SITE="example.org")
+
+
+def test_the_branch_of_the_launch_buttons_is_the_one_that_is_published():
+    job = JOBS["notebooks"]
+    assert job["needs"] == "book" and job["if"] == JOBS["publish"]["if"] and job["permissions"] == {"contents": "write"}
+    (given,) = (step["with"] for step in JOBS["book"]["steps"] if "upload-artifact" in step.get("uses", ""))
+    (taken,) = (step["with"] for step in job["steps"] if "download-artifact" in step.get("uses", ""))
+    assert given == {"name": taken["name"], "path": "_build/html/notebooks"}
+    empty, push = commands(job)
+    assert empty == "git switch --orphan notebooks" and push.splitlines()[-1] == "git push --force origin notebooks"
+
+
+def test_conda_gets_what_the_chapters_need():
+    found = load(ROOT / "environment.yml")["dependencies"]
+    lowest = re.search(r'requires-python = "(>=3\.\d+)"', PROMISED)[1]
+    assert {f"python{lowest}", *needed("dependencies"), *needed("book")} <= set(map(str, found))
+    assert found[-1] == {"pip": ["--no-deps -e ."]}
+
+
+def test_jupyterlab_is_pinned():
+    lines = (ROOT / "requirements-lab.txt").read_text(encoding="utf-8").split()
+    assert [line.split("==")[0] for line in lines] == ["jupyterlab", "jupyterlab-myst"] and all("==" in line for line in lines)

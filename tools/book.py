@@ -28,6 +28,8 @@ ALL_CHAPTERS = (
     "tools/sealed.py",
 )
 
+ADDRESSES = ("BOOK_REPOSITORY", "BOOK_BRANCH", "BOOK_NOTEBOOKS_BRANCH", "BOOK_SITE")  # what _ext/address.py reads
+
 
 def sources():
     """Every file of the tree that a page may show, by its name."""
@@ -67,7 +69,7 @@ def in_its_cell(at):
 def main():
     seal()
     files = sources()
-    book = digest(files, sys.version, os.environ.get("BOOK_REPOSITORY"), os.environ.get("BOOK_BRANCH"))
+    book = digest(files, sys.version, *map(os.environ.get, ADDRESSES))
     if says(BUILT, book):
         return
     print("Building the book: chapters that changed are executed, a few seconds each", flush=True)
