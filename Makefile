@@ -7,7 +7,7 @@ SEALED := $(BIN)/python -I tools/sealed.py
 # A Python that was chosen is insisted on; else whichever .venv has will do.
 ENVIRONMENT := $(PYTHON) -I tools/environment.py $(if $(filter file,$(origin PYTHON)),--any)
 
-.PHONY: book test lint refresh everywhere mutants bench lock dist clean always
+.PHONY: book test epub lint refresh everywhere mutants bench lock dist clean always
 
 book: .venv/.installed
 	@$(SEALED) tools/book.py
@@ -17,6 +17,10 @@ test: book
 	@echo "Testing the package, the chapters and the built site, a few minutes. One part alone: $(BIN)/pytest tests/test_rules.py,"
 	@echo "or lrnnbook (the docstrings), or --nbval chapters/03_modes.ipynb, or tests/test_site.py"
 	@$(SEALED) -m pytest -q -n 2 --dist loadfile --nbval chapters tests lrnnbook
+
+# The whole book as an EPUB in _build/html/downloads: formulas through MathJax in Chromium.
+epub: book
+	@$(SEALED) tools/epub.py
 
 # Ruff and mypy, as pyproject.toml sets them.
 lint: .venv/.installed
