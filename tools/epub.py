@@ -28,6 +28,7 @@ SITE = ROOT / "_build" / "html"
 EPUB = FOLDER / "lrnnbook.epub"
 DROPPED = """script, .headerlink, .toctree-wrapper, .open-folds, .verdict, form button, form [role=status], svg, #downloads,
     details.in-full > summary, details.starred > summary, label:has(input[type=text])"""
+LONG = 35  # characters of a formula in the text that may be wider than a phone
 TYPES = {".png": "image/png", ".svg": "image/svg+xml", ".jpg": "image/jpeg"}
 CONTAINER = """<?xml version="1.0" encoding="utf-8"?>
 <container version="1.0" xmlns="urn:oasis:names:tc:opendocument:xmlns:container"><rootfiles>
@@ -157,6 +158,8 @@ def take_formulas(body, formulas):
     for node in body.select(".math"):
         tex = node.find(string=re.compile(r"^\s*\\[(\[]"), recursive=False)
         key = tex.strip()[2:-2].strip(), node.name == "div"
+        if not key[1] and len(key[0]) > LONG:
+            node["class"].append("long")
         tex.replace_with(f"\ue000{formulas.setdefault(key, len(formulas))}\ue001")
 
 
