@@ -7,7 +7,7 @@ SEALED := $(BIN)/python -I tools/sealed.py
 # A Python that was chosen is insisted on; else whichever .venv has will do.
 ENVIRONMENT := $(PYTHON) -I tools/environment.py $(if $(filter file,$(origin PYTHON)),--any)
 
-.PHONY: book test lab lint refresh everywhere mutants bench lock dist clean always
+.PHONY: book test lab lint refresh everywhere mutants bench lock dist clean always epub
 
 book: .venv/.installed
 	@$(SEALED) tools/book.py
@@ -22,6 +22,10 @@ test: book
 lab: .venv/.installed
 	@cmp -s requirements-lab.txt .venv/.lab || { $(BIN)/pip -qq install -r requirements-lab.txt && cp requirements-lab.txt .venv/.lab; }
 	@$(SEALED) -m jupyterlab chapters
+
+# The whole book as an EPUB in _build/html/downloads: formulas through MathJax in Chromium.
+epub: book
+	@$(SEALED) tools/epub.py
 
 # Ruff and mypy, as pyproject.toml sets them.
 lint: .venv/.installed

@@ -70,8 +70,16 @@ def test_commands_are_the_two_that_a_reader_runs():
     for machine in machines(JOBS["book"]):
         run = [step["run"] for step in JOBS["book"]["steps"] if "run" in step and "if" not in step]
         assert run == ["make book", "make test"], machine
-    (browser,) = (step for step in JOBS["book"]["steps"] if "run" in step and "if" in step)
+    browser, _ = (step for step in JOBS["book"]["steps"] if "run" in step and "if" in step)
     assert "playwright install" in browser["run"] and browser["if"] == "matrix.os == 'ubuntu-24.04-arm'"
+
+
+def test_the_epub_is_bound_before_it_is_tested_and_where_it_is_published():
+    *_, epub, test, upload = JOBS["book"]["steps"]
+    assert epub["run"].startswith("make epub\n") and test["run"] == "make test"
+    assert upload["uses"].startswith("actions/upload-pages-artifact") and epub["if"] == upload["if"]
+    local = (ROOT / ".ci" / "run").read_text(encoding="utf-8").splitlines()
+    assert local.index("make book") < local.index("make epub") < local.index("make test")
 
 
 def test_the_book_is_built_on_every_python_and_machine_that_it_promises():
@@ -117,7 +125,7 @@ def test_both_ends_of_the_promised_ranges_are_tested_on_a_schedule():
 
 def test_tests_of_the_book_are_not_among_those_of_the_package():
     ignored = set(re.findall(r"--ignore=(\S+)", BOOK["env"]["PACKAGE_TESTS"]))
-    book = r'"_build"|^(from|import) (chromium|everywhere|notebooks|playwright|yaml)\b'
+    book = r'"_build"|^(from|import) (chromium|epub|everywhere|notebooks|playwright|yaml)\b'
     paths = (ROOT / "tests").glob("test_*.py")
     assert ignored == {f"tests/{path.name}" for path in paths if re.search(book, path.read_text(encoding="utf-8"), re.M)}
 
