@@ -15,7 +15,7 @@ from book import BUILD, PACKAGE, sources
 from execute import cached
 from jupyter_cache import get_cache
 from jupyter_cache.base import CacheBundleIn
-from notebooks import CHAPTERS, read
+from notebooks import every_notebook, read
 from sealed import ROOT, seal
 
 TREE = BUILD / "student"
@@ -30,18 +30,7 @@ def without_solutions(notebook):
     kept, inside = [], False
     for cell in notebook.cells:
         if cell.cell_type == "markdown":
-            text = cell.source
-            if inside:
-                _, ended, text = partition(END, text)
-                if not ended:
-                    continue
-                inside = False
-            before, started, rest = partition(START, text)
-            if started:
-                if rest.strip():
-                    raise ValueError(f"a solution starts before the end of a cell: {rest.strip()[:60]!r}")
-                text, inside = before, True
-            cell.source = re.sub(r"\n{3,}", "\n\n", WHOLE.sub("", text)).strip()
+            cell.source, inside = outside(WHOLE.sub("", cell.source), inside)
             if not cell.source:
                 continue
         elif inside:
@@ -53,9 +42,16 @@ def without_solutions(notebook):
     return notebook
 
 
-def partition(pattern, text):
-    mark = pattern.search(text)
-    return (text[: mark.start()], True, text[mark.end() :]) if mark else (text, False, "")
+def outside(text, inside):
+    """What of a text is outside of solutions, and whether one is open at its end."""
+    kept = []
+    while mark := (END if inside else START).search(text):
+        if not inside:
+            kept.append(text[: mark.start()])
+        text, inside = text[mark.end() :], not inside
+    if not inside:
+        kept.append(text)
+    return re.sub(r"\n{3,}", "\n\n", "".join(kept)).strip(), inside
 
 
 def copy_tree():
@@ -70,7 +66,7 @@ def copy_tree():
     folder.mkdir(parents=True)
     shutil.copyfile(PACKAGE, folder / PACKAGE.name)
     book, own = get_cache(PACKAGE.parent), get_cache(folder)
-    for path in sorted(CHAPTERS.glob("*.ipynb")):
+    for path in every_notebook():
         if not cached(book, path):
             raise SystemExit(f"{path.name} has no results: run make book first")
         _, executed = book.merge_match_into_notebook(read(path))
