@@ -2,7 +2,8 @@
 
 `{course} lectures` is one of the courses of `course/courses.yml`. The role `{core-minutes}` gives the minutes for the cores of the chapters
 that it names, `{core-minutes}`1 2 3``, by the formula of reading.py. `{graded}` lists the graded exercises, and `{terms}` every term that
-a chapter sets in bold, where it first does, with the sentence that says what it is. The option `without` names bold words that are no terms.
+a chapter sets in bold, where it first does, with the sentence that says what it is. Its content is a list of definitions for terms whose sentence
+needs its surroundings, and its option `without` names bold words that are no terms.
 """
 
 import re
@@ -40,11 +41,16 @@ class terms(nodes.General, nodes.Element):
 
 
 class Terms(SphinxDirective):
+    has_content = True
     option_spec = {"without": directives.unchanged}
 
     def run(self):
+        self.env.get_domain("math").data["has_equations"][self.env.docname] = True  # which are not there yet
         without = [word.strip() for word in self.options.get("without", "").split(",")]
-        return [terms(without=without)]
+        node = terms(without=without)
+        self.set_source_info(node)
+        self.state.nested_parse(self.content, self.content_offset, node)
+        return [node]
 
 
 class Written(SphinxDirective):
@@ -113,10 +119,16 @@ def collect(app, doctree):
         if not isinstance(paragraph, nodes.paragraph) or text.endswith((".", ":")) or len(text.split()) > WORDS:
             continue
         above = list(ancestors(strong))
-        if any(is_apart(node) or isinstance(node, (nodes.caption, nodes.table)) for node in above) or text.lower() in found:
+        if text.lower() in found or any(is_no_text(node) for node in above):
             continue
         anchor = next((node["ids"][0] for node in above if node.get("ids")), "")
         found[text.lower()] = strong.deepcopy(), sentence(paragraph, strong), anchor
+
+
+def is_no_text(node):
+    """Whether a node is an exercise, a table, or what a cell shows, such as a claim or a question."""
+    shown = isinstance(node, nodes.container) and {"cell", "self-check"} & set(node["classes"])
+    return shown or is_apart(node) or isinstance(node, (nodes.caption, nodes.table))
 
 
 def ancestors(node):
@@ -164,15 +176,19 @@ def fill(app, doctree, docname):
         total = sum(rounded(known[number]["core"]) for number in node["numbers"] if number in known)
         node.replace_self(nodes.Text(f"{total} minutes"))
     for node in list(doctree.findall(terms)):
-        node.replace_self(glossary(app, docname, node["without"]))
+        node.replace_self(glossary(app, docname, node))
 
 
-def glossary(app, docname, without):
-    entries = {}
+def glossary(app, docname, node):
+    entries, written = {}, {}
+    for item in node.findall(nodes.definition_list_item):
+        written[item[0].astext().lower()] = item[1][0].children
     for doc, found in sorted(known_terms(app.env).items()):
         for term, (strong, meaning, anchor) in found.items():
-            if term not in without:
-                entries.setdefault(term, (doc, strong, meaning, anchor))
+            if term not in node["without"]:
+                entries.setdefault(term, (doc, strong, written.pop(term, meaning), anchor))
+    for term in [*written, *(set(node["without"]) - {term for found in known_terms(app.env).values() for term in found})]:
+        logger.warning(f"{docname}: no chapter sets {term!r} in bold", location=docname, type="form")
     items = []
     for _, (doc, strong, meaning, anchor) in sorted(entries.items(), key=lambda entry: entry[0].lstrip("$\\")):
         said = nodes.paragraph("", "", *(part.deepcopy() for part in meaning), nodes.Text(" "))
