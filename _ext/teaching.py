@@ -1,9 +1,9 @@
 """What the pages on teaching make of the chapters: courses with their minutes, the graded exercises, and a glossary.
 
-`{course} lectures` is one of the courses of `course/courses.yml`. The role `{core-minutes}` gives the minutes for the cores of the chapters
-that it names, `{core-minutes}`1 2 3``, by the formula of reading.py. `{graded}` lists the graded exercises, and `{terms}` every term that
-a chapter sets in bold, where it first does, with the sentence that says what it is. Its content is a list of definitions for terms whose sentence
-needs its surroundings, and its option `without` names bold words that are no terms.
+`{course} lectures` is one of the courses of `course/courses.yml`. The role `{core-minutes}` gives the minutes for the cores of
+the chapters that it names, `{core-minutes}`1 2 3``, by the formula of reading.py. `{graded}` lists the graded exercises, and
+`{terms}` every term that a chapter sets in bold, where it first does, with the sentence that says what it is. Its content is a
+list of definitions for terms whose sentence needs its surroundings; its option `without` names bold words that are no terms.
 """
 
 import re
@@ -73,8 +73,8 @@ class Course(Written):
             raise self.error(f"course: expected one of {', '.join(known)} with sessions, got {name!r}")
         lines = [known[name]["about"], ""]
         for number, session in enumerate(known[name]["sessions"], 1):
-            lines += [f"**{number}. {session['title']}**", ": " + self.before(session), "", f"  *In the session.* {session['does']}", ""]
-            lines += ["  *Afterwards.* " + self.after(session), ""]
+            lines += [f"**{number}. {session['title']}**", ": " + self.before(session), ""]
+            lines += [f"  *In the session.* {session['does']}", "", "  *Afterwards.* " + self.after(session), ""]
         return self.parsed(lines)
 
     def before(self, session):

@@ -1,7 +1,7 @@
 """Everything that a course needs, in `_build/course/`, from the built book and the small sources in `course/`.
 
-`make course` writes slides, problem sheets, a formula sheet, notebooks for students and instructors, graded assignments, all figures,
-and the site without solutions. `python tools/course.py slides sheets` makes those parts alone.
+`make course` writes slides, problem sheets, a formula sheet, notebooks for students and instructors, graded assignments, all
+figures, and the site without solutions. `python tools/course.py slides sheets` makes those parts alone.
 """
 
 import argparse
@@ -19,6 +19,12 @@ from slides import SOURCES, Material
 
 COURSE = ROOT / "_build" / "course"
 LICENCE = "CC BY 4.0, https://creativecommons.org/licenses/by/4.0/, the lrnnbook authors"
+README = """# The figures of the book
+
+{count} figures, named by chapter and label. `figures.csv` holds their captions, with formulas as TeX, and alternative texts.
+
+Licence: {licence}.
+"""
 PARTS = ("slides", "sheets", "notebooks", "graded", "figures", "site")
 
 
@@ -41,7 +47,7 @@ def notebooks(material):
     folder = COURSE / "notebooks"
     shutil.rmtree(folder, ignore_errors=True)
     count = editions.write(material.book.site, folder, graded.exercises(), material.book.questions)
-    return f"{count} chapters, for students and for instructors"
+    return f"{count} chapters, for students and for instructors" if count else "left out: the book has no stand-alone notebooks"
 
 
 def assignments():
@@ -78,11 +84,7 @@ def figures(material):
         rows.writerow(["name", "number", "label", "chapter", "caption", "alternative text", "licence"])
         for figure in every:
             rows.writerow([figure.name, figure.number, figure.label, figure.chapter, figure.caption, figure.alt, LICENCE])
-    (folder / "README.md").write_text(
-        f"# The figures of the book\n\n{len(every)} figures, named by chapter and label; `figures.csv` holds their captions, with formulas as TeX, and "
-        f"their alternative texts.\n\nLicence: {LICENCE}.\n",
-        encoding="utf-8",
-    )
+    (folder / "README.md").write_text(README.format(count=len(every), licence=LICENCE), encoding="utf-8")
     return f"{len(every)} figures, {rasterise(folder)} of them drawn as PNG"
 
 
@@ -98,7 +100,8 @@ def rasterise(folder):
         browser = playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
         tab = browser.new_page(device_scale_factor=2)
         for source in sorted(folder.glob("*.svg")):
-            tab.set_content(f"<style>body {{ margin: 0; background: #fff }} svg {{ display: block }}</style>{source.read_text(encoding='utf-8')}")
+            picture = source.read_text(encoding="utf-8")
+            tab.set_content(f"<style>body {{ margin: 0; background: #fff }} svg {{ display: block }}</style>{picture}")
             tab.locator("svg").first.screenshot(path=source.with_suffix(".png"))
             drawn += 1
         browser.close()

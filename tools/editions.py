@@ -68,5 +68,3 @@ def write(site, folder, exercises, questions):
             (folder / name).mkdir(parents=True, exist_ok=True)
             nbformat.write(made, folder / name / path.name)
     return len(sources)
-
-

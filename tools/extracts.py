@@ -141,7 +141,7 @@ class Book:
         return words(heading)
 
     def questions(self, number):
-        """The self-checks of a chapter: `[(question, right answer, [(wrong answer, why), ...]), ...]`, formulas between dollars."""
+        """The self-checks of a chapter, `[(question, answer, [(wrong answer, why), ...]), ...]`, with formulas in dollars."""
         page = self.pages[self.chapter(number)]
         found = []
         for mark in re.finditer(r'<div class="self-check[^>]*>', page):

@@ -24,6 +24,10 @@ FOLDER = ROOT / "course" / "graded"
 OTTER = ROOT / ".venv-course" / ("Scripts/otter.exe" if sys.platform == "win32" else "bin/otter")
 DRAWN = "np.random.default_rng()"  # an instructor who wants the same numbers for everybody puts a secret number in the brackets
 MISSING = 'raise NotImplementedError("your answer goes here")'
+HANDED_OUT = (
+    "Replace each line that raises `NotImplementedError`. The cell below each answer runs the check that you can see; the others "
+    "are run when the notebook is graded, with numbers that are drawn then."
+)
 CONFIG = """# ASSIGNMENT CONFIG
 export_cell: false
 check_all_cell: true
@@ -123,10 +127,7 @@ def exercises():
 
 def master(title, parts):
     """One assignment of several exercises in Otter's master format."""
-    words = (
-        f"# {title}\n\nReplace each line that raises `NotImplementedError`. The cell below each answer runs the check that you can see; "
-        "the others are run when the notebook is graded, with numbers that are drawn then."
-    )
+    words = f"# {title}\n\n{HANDED_OUT}"
     imports = "import lrnnbook as lb\nimport numpy as np"
     start = [new_raw_cell(CONFIG), new_markdown_cell(words), new_code_cell(imports)]
     notebook = new_notebook(cells=[*start, *(cell for part in parts for cell in part.cells())])
@@ -141,13 +142,15 @@ def assign(name, title, parts, folder):
     nbformat.write(master(title, parts), source)
     run = subprocess.run([OTTER, "assign", "--no-pdfs", source.name, "."], cwd=source.parent, capture_output=True, text=True)
     if run.returncode:
-        raise RuntimeError(f"otter assign {name}: {run.stderr.strip().splitlines()[-1:]}")
+        raise RuntimeError(f"otter assign {name}: {run.stderr.strip()[-400:]}")
+    (made,) = source.parent.glob("autograder/*.zip")
+    made.rename(archive(folder, name))  # without the time in its name
+    source.unlink()
     return source.parent
 
 
-def archive(folder):
-    """The autograder that otter assign has left."""
-    return next(Path(folder).glob("autograder/*.zip"))
+def archive(folder, name):
+    return Path(folder) / name / "autograder" / f"{name}-autograder.zip"
 
 
 def grade(submission, autograder, folder):
@@ -164,5 +167,3 @@ def grade(submission, autograder, folder):
             score, most = found.get(question, (0, 0))
             found[question] = score + test["score"], most + test["max_score"]
     return {question: score / most for question, (score, most) in found.items()}
-
-

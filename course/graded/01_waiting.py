@@ -1,10 +1,10 @@
 """The plateau of a mode that remembers
 
-Near silence, $a = b = 0$, the weights $a$ and $b$ of a mode with a fixed memory $w$ grow exponentially: for $a^* b^* > 0$ at the rate
-$a^* b^* / (1 - w w^*)$ under BPTT and at the rate $a^* b^* / \\sqrt{1 - w w^*}$ under one-step truncated BPTT.
+Near silence, $a = b = 0$, the weights $a$ and $b$ of a mode with a fixed memory $w$ grow exponentially: for $a^* b^* > 0$ at
+the rate $a^* b^* / (1 - w w^*)$ under BPTT and at the rate $a^* b^* / \\sqrt{1 - w w^*}$ under one-step truncated BPTT.
 
-Write `growth_and_wait(c, w, w_star, rule, factor)`, with $c = a^* b^*$ and the `rule` "BPTT" or "one step". It returns a pair: this rate, and how much
-longer the plateau lasts, in units of $1/\\eta$ steps, if the start is `factor` times smaller.
+Write `growth_and_wait(c, w, w_star, rule, factor)`, with $c = a^* b^*$ and the `rule` "BPTT" or "one step". It returns a pair:
+this rate, and how much longer the plateau lasts, in units of $1/\\eta$ steps, if the start is `factor` times smaller.
 """
 
 import numpy as np

@@ -1,7 +1,7 @@
 """The loss of a network at a horizon
 
-Write `loss_at(student, teacher, T)`, the loss at horizon $T$ of two networks under white input. Each is a tuple $(A, W, B)$ of arrays,
-and they may have different numbers of hidden units. Use the impulse responses, and only NumPy.
+Write `loss_at(student, teacher, T)`, the loss at horizon $T$ of two networks under white input. Each is a tuple $(A, W, B)$ of
+arrays, and they may have different numbers of hidden units. Use the impulse responses, and only NumPy.
 """
 
 import numpy as np
@@ -40,5 +40,6 @@ def slip(student, teacher, T):
     (A, W, B), (A_star, W_star, B_star) = student, teacher
     powers = range(1, T + 1)  # the first lag is 0
     return sum(
-        np.sum((A @ np.linalg.matrix_power(W, k) @ B - A_star @ np.linalg.matrix_power(W_star, k) @ B_star) ** 2) / 2 for k in powers
+        np.sum((A @ np.linalg.matrix_power(W, k) @ B - A_star @ np.linalg.matrix_power(W_star, k) @ B_star) ** 2) / 2
+        for k in powers
     )

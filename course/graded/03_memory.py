@@ -1,7 +1,7 @@
 """How exact must a memory be?
 
-A target mode has $a^* b^* = 1$ and memory $w^*$. A student with memory $w$ has the best readout for it. Write `interval(w_star, share)`: the
-smallest and the largest $w$ for which this student leaves at most the share `share` of the loss of silence.
+A target mode has $a^* b^* = 1$ and memory $w^*$. A student with memory $w$ has the best readout for it. Write `interval(w_star,
+share)`: the smallest and the largest $w$ for which this student leaves at most the share `share` of the loss of silence.
 """
 
 import numpy as np
@@ -30,7 +30,9 @@ def hidden(answer, rng):
         for w in (low, high):
             strength = (1 - w**2) / (1 - w * w_star)
             left = lb.mode_loss(lb.Mode(strength, 1.0, w), target) / lb.mode_loss(lb.Mode(0.0, 1.0, w), target)
-            assert np.isclose(left, share), f"w* = {w_star:.2f}: at w = {w:.3f} the best readout leaves {left:.4f}, not {share:.4f}"
+            assert np.isclose(left, share), (
+                f"w* = {w_star:.2f}: at w = {w:.3f} the best readout leaves {left:.4f}, not {share:.4f}"
+            )
 
 
 def slip(w_star, share):

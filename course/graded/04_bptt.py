@@ -1,7 +1,7 @@
 """Backpropagation through time
 
-Write `bptt(A, W, B, inputs, target)`: the gradient of $\\tfrac12 \\lVert e_T \\rVert^2$ by $A$, $W$ and $B$ for one sequence of inputs of shape $(T, m)$ and a target
-of shape $(o)$, as a tuple. Use NumPy alone, and one pass forward and one backward.
+Write `bptt(A, W, B, inputs, target)`: the gradient of $\\tfrac12 \\lVert e_T \\rVert^2$ by $A$, $W$ and $B$ for one sequence of
+inputs of shape $(T, m)$ and a target of shape $(o)$, as a tuple. Use NumPy alone, and one pass forward and one backward.
 """
 
 import numpy as np
@@ -49,7 +49,9 @@ def hidden(answer, rng):
                 moved[i][place] += step
                 ends.append(half_squared_error(*moved))
             slope = (ends[0] - ends[1]) / 2e-5
-            assert np.isclose(got[place], slope, rtol=1e-4, atol=1e-6), f"d{name}{list(place)}: central differences give {slope:.4f}"
+            assert np.isclose(got[place], slope, rtol=1e-4, atol=1e-6), (
+                f"d{name}{list(place)}: central differences give {slope:.4f}"
+            )
 
 
 def slip(A, W, B, inputs, target):

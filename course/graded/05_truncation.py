@@ -1,7 +1,7 @@
 """How many steps for one per cent?
 
-A mode with memory $w$ learns a target that is silent, $a^* b^* = 0$. Write `steps_needed(w, share)`: the smallest whole number $\\tau \\ge 1$ of steps
-with which truncated BPTT loses at most the share `share` of the update of $b$.
+A mode with memory $w$ learns a target that is silent, $a^* b^* = 0$. Write `steps_needed(w, share)`: the smallest whole number
+$\\tau \\ge 1$ of steps with which truncated BPTT loses at most the share `share` of the update of $b$.
 """
 
 import numpy as np

@@ -1,7 +1,7 @@
 """RFLO, forward
 
-Write `rflo(A, W, B, R, decay, inputs, target)`: the update of RFLO for one sequence of inputs of shape $(T, m)$ and a target of shape $(o)$, as a
-tuple $(\\Delta A, \\Delta W, \\Delta B)$. Keep no past states: carry the traces forward.
+Write `rflo(A, W, B, R, decay, inputs, target)`: the update of RFLO for one sequence of inputs of shape $(T, m)$ and a target of
+shape $(o)$, as a tuple $(\\Delta A, \\Delta W, \\Delta B)$. Keep no past states: carry the traces forward.
 """
 
 import numpy as np
@@ -41,7 +41,9 @@ def hidden(answer, rng):
         "dB": sum(np.outer(sent[t - 1], inputs[t - 1]) for t in range(1, T + 1)),
     }
     for (name, literal), got in zip(expected.items(), answer(A, W, B, R, decay, inputs, target)):
-        assert np.allclose(got, literal), f"{name}: the literal sum over the past gives something else; are the traces a step late?"
+        assert np.allclose(got, literal), (
+            f"{name}: the literal sum over the past gives something else; are the traces a step late?"
+        )
 
 
 def slip(A, W, B, R, decay, inputs, target):

@@ -1,7 +1,8 @@
 """e-prop, forward
 
-Write `eprop(A, W, B, R, inputs, target)`: the update of e-prop for one sequence of inputs of shape $(T, m)$ and a target of shape $(o)$, as a tuple
-$(\\Delta A, \\Delta W, \\Delta B)$. Each connection keeps a trace, which fades as its receiving unit does.
+Write `eprop(A, W, B, R, inputs, target)`: the update of e-prop for one sequence of inputs of shape $(T, m)$ and a target of
+shape $(o)$, as a tuple $(\\Delta A, \\Delta W, \\Delta B)$. Each connection keeps a trace, which fades as its receiving unit
+does.
 """
 
 import numpy as np
@@ -43,7 +44,9 @@ def hidden(answer, rng):
         "dB": sum(power @ np.outer(R.T @ error, inputs[t]) for t, power in enumerate(powers)),
     }
     for (name, literal), got in zip(expected.items(), answer(A, W, B, R, inputs, target)):
-        assert np.allclose(got, literal), f"{name}: the literal sum gives something else; does the trace fade as its receiver does?"
+        assert np.allclose(got, literal), (
+            f"{name}: the literal sum gives something else; does the trace fade as its receiver does?"
+        )
 
 
 def slip(A, W, B, R, inputs, target):

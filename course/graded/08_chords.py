@@ -1,7 +1,8 @@
 """One curve, every rule
 
-A rule sends back $f \\mu^l$ to a mode. Write `mode_update(f, mu, student, target)`: the three updates $(\\Delta a, \\Delta b, \\Delta w)$ in the limit of a long past, for
-`student` $= (a, b, w)$ and `target` $= (a^*, b^*, w^*)$. Use the transfer function of the gap. Mind the case $\\mu = w$.
+A rule sends back $f \\mu^l$ to a mode. Write `mode_update(f, mu, student, target)`: the three updates $(\\Delta a, \\Delta b,
+\\Delta w)$ in the limit of a long past, for `student` $= (a, b, w)$ and `target` $= (a^*, b^*, w^*)$. Use the transfer function
+of the gap. Mind the case $\\mu = w$.
 """
 
 import numpy as np
@@ -40,7 +41,9 @@ def hidden(answer, rng):
         sent = f * mu**lags
         dw = sum(b * sent[l] * w**j * gap[l + 1 + j] for l in range(120) for j in range(120))
         for name, got, literal in zip("abw", answer(f, mu, student, target), (b * w**lags @ gap, sent @ gap, dw)):
-            assert np.isclose(got, literal, atol=1e-8), f"d{name} at w = {w:.2f}, mu = {mu:.2f}: the sum over lags gives {literal:.5f}"
+            assert np.isclose(got, literal, atol=1e-8), (
+                f"d{name} at w = {w:.2f}, mu = {mu:.2f}: the sum over lags gives {literal:.5f}"
+            )
 
 
 def slip(f, mu, student, target):

@@ -1,7 +1,7 @@
 """Where BPTT lands
 
-Write `landing(a0, b0, c)`: the readout $s$ of the solution $(s, c/s, w^*)$ that BPTT reaches from a start with readout $a_0$ and input weight $b_0$,
-$a_0 + b_0 \\neq 0$, for $c = a^* b^* > 0$.
+Write `landing(a0, b0, c)`: the readout $s$ of the solution $(s, c/s, w^*)$ that BPTT reaches from a start with readout $a_0$
+and input weight $b_0$, $a_0 + b_0 \\neq 0$, for $c = a^* b^* > 0$.
 """
 
 import numpy as np

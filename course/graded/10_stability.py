@@ -1,7 +1,7 @@
 """Which solutions hold under RFLO
 
-Write `is_stable(s, c, w_star, r, decay)`: whether the solution $(s, c/s, w^*)$ is stable under RFLO with feedback $r$, that is, whether both
-eigenvalues across the manifold of solutions have negative real part. The sign of $rs$ alone does not decide.
+Write `is_stable(s, c, w_star, r, decay)`: whether the solution $(s, c/s, w^*)$ is stable under RFLO with feedback $r$, that is,
+whether both eigenvalues across the manifold of solutions have negative real part. The sign of $rs$ alone does not decide.
 """
 
 import numpy as np

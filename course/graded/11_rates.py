@@ -1,7 +1,8 @@
 """How fast, without memory
 
-A target without memory, $w^* = 0$, and a solution with readout $s$ and input weight $c/s$. Write `rates(s, c, f)`: the two rates at which the error goes, the
-slow one first, under a rule with feedback $f$ ($f = s$ for BPTT and its truncations, $f = r$ for RFLO with $rs > 0$).
+A target without memory, $w^* = 0$, and a solution with readout $s$ and input weight $c/s$. Write `rates(s, c, f)`: the two
+rates at which the error goes, the slow one first, under a rule with feedback $f$ ($f = s$ for BPTT and its truncations, $f = r$
+for RFLO with $rs > 0$).
 """
 
 import numpy as np

@@ -1,7 +1,8 @@
 """How long is a detour?
 
-Write `detour(rule, start, target, times)`: the length of the path in $(a, b, w)$ that a mode takes under a rule, divided by the straight distance between its
-ends. `start` and `target` are `lb.Mode`, and `times` an array fine enough to follow the path. Use `lb.integrate`.
+Write `detour(rule, start, target, times)`: the length of the path in $(a, b, w)$ that a mode takes under a rule, divided by the
+straight distance between its ends. `start` and `target` are `lb.Mode`, and `times` an array fine enough to follow the path. Use
+`lb.integrate`.
 """
 
 import numpy as np
@@ -40,7 +41,9 @@ def hidden(answer, rng):
     path = solve_ivp(flow, (0, 0.6), [start.a, start.b, start.w], t_eval=times, rtol=1e-9, atol=1e-11).y.T
     expected = np.linalg.norm(np.diff(path, axis=0), axis=1).sum() / np.linalg.norm(path[-1] - path[0])
     got = answer(lb.RFLO(r, decay), start, target, times)
-    assert np.isclose(got, expected, rtol=1e-3), f"RFLO with r = {r:.2f}: the path is {expected:.4f} times the distance, not {got:.4f}"
+    assert np.isclose(got, expected, rtol=1e-3), (
+        f"RFLO with r = {r:.2f}: the path is {expected:.4f} times the distance, not {got:.4f}"
+    )
 
 
 def slip(rule, start, target, times):

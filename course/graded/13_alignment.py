@@ -1,7 +1,7 @@
 """Do input and output meet?
 
-Write `input_output(A, B, u, v)`: the measure of input/output alignment of a mode with output direction $u$ and input direction $v$, the cosine of the angle
-between $A^\\top u$ and $B v$.
+Write `input_output(A, B, u, v)`: the measure of input/output alignment of a mode with output direction $u$ and input direction
+$v$, the cosine of the angle between $A^\\top u$ and $B v$.
 """
 
 import numpy as np

@@ -1,7 +1,8 @@
 """The floor of a single mode
 
-The teacher's response is $K^*_k = \\sum_i c_i \\lambda_i^k$, given by the arrays `strengths` ($c_i$) and `memories` ($\\lambda_i$). A student can become a single mode and
-no more. Write `floor(strengths, memories)`: the least loss that it can have, to three digits.
+The teacher's response is $K^*_k = \\sum_i c_i \\lambda_i^k$, given by the arrays `strengths` ($c_i$) and `memories`
+($\\lambda_i$). A student can become a single mode and no more. Write `floor(strengths, memories)`: the least loss that it can
+have, to three digits.
 """
 
 import numpy as np
@@ -33,7 +34,9 @@ def hidden(answer, rng):
             best = shape @ response / (shape @ shape)
             losses.append(np.sum((best * shape - response) ** 2) / 2)
         got = answer(strengths, memories)
-        assert np.isclose(got, min(losses), rtol=2e-3, atol=1e-5), f"a search over memories finds {min(losses):.5f}, not {got:.5f}"
+        assert np.isclose(got, min(losses), rtol=2e-3, atol=1e-5), (
+            f"a search over memories finds {min(losses):.5f}, not {got:.5f}"
+        )
 
 
 def slip(strengths, memories):

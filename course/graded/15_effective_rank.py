@@ -1,6 +1,7 @@
 """What effective rank sees
 
-Write `effective_rank(matrix)`: the exponential of the entropy of the singular values as shares of their sum. Shares that are zero count nothing.
+Write `effective_rank(matrix)`: the exponential of the entropy of the singular values as shares of their sum. Shares that are
+zero count nothing.
 """
 
 import numpy as np

@@ -1,7 +1,8 @@
 """An error at every step
 
-The gaps $D_0, D_1, \\dots$ between the impulse responses of student and teacher are given as an array of shape $(\\ge T, o, m)$. Write `sequence_loss(gaps, T)`: the mean
-over the steps $1, \\dots, T$ of the loss at that step, under white input. Use one sum over lags, with a weight for each lag.
+The gaps $D_0, D_1, \\dots$ between the impulse responses of student and teacher are given as an array of shape $(\\ge T, o,
+m)$. Write `sequence_loss(gaps, T)`: the mean over the steps $1, \\dots, T$ of the loss at that step, under white input. Use one
+sum over lags, with a weight for each lag.
 """
 
 import numpy as np

@@ -1,7 +1,8 @@
 """What colour does to a loss
 
-The input is $x_t = g x_{t-1} + \\epsilon_t$ with white $\\epsilon$ of variance 1. The gaps $D_k$ between two networks with one input and one output are given as an array that
-has faded to nothing at its end. Write `coloured_loss(gaps, g)`: the loss in the limit of a long past.
+The input is $x_t = g x_{t-1} + \\epsilon_t$ with white $\\epsilon$ of variance 1. The gaps $D_k$ between two networks with one
+input and one output are given as an array that has faded to nothing at its end. Write `coloured_loss(gaps, g)`: the loss in the
+limit of a long past.
 """
 
 import numpy as np

@@ -1,7 +1,8 @@
 """Where RFLO can go
 
-One output, one input, $n$ units. The leaf of a start $(A_0, W_0, B_0)$ under RFLO with feedback row $R$ and decay $\\hat w$ is given by the numbers in
-$z = (z_w, z_b)$. Write `on_leaf(A0, W0, B0, R, decay, z)`: the student $(A, W, B)$ that $z$, of shape $(n + 1)$, leads to. `A0` and `R` have shape $(1, n)$, `B0` has $(n, 1)$.
+One output, one input, $n$ units. The leaf of a start $(A_0, W_0, B_0)$ under RFLO with feedback row $R$ and decay $\\hat w$ is
+given by the numbers in $z = (z_w, z_b)$. Write `on_leaf(A0, W0, B0, R, decay, z)`: the student $(A, W, B)$ that $z$, of shape
+$(n + 1)$, leads to. `A0` and `R` have shape $(1, n)$, `B0` has $(n, 1)$.
 """
 
 import numpy as np

@@ -1,7 +1,8 @@
 """Name the rule
 
-Two snapshots of a network's weights, before and after some training. Write `name_it(before, after)`, each a tuple $(A, W, B)$, which returns "BPTT" or "one step": the
-rule whose conserved matrix has changed less, relative to the change of $W W^\\top + B B^\\top$.
+Two snapshots of a network's weights, before and after some training. Write `name_it(before, after)`, each a tuple $(A, W, B)$,
+which returns "BPTT" or "one step": the rule whose conserved matrix has changed less, relative to the change of $W W^\\top + B
+B^\\top$.
 """
 
 import numpy as np
@@ -24,7 +25,9 @@ def name_it(before, after):
 
 def visible(answer):
     zero = np.zeros((2, 2))
-    assert answer((zero, zero, zero), (np.eye(2), np.eye(2), zero)) == "one step", "A'A and WW' grow alike, W'W stays uncompensated"
+    assert answer((zero, zero, zero), (np.eye(2), np.eye(2), zero)) == "one step", (
+        "A'A and WW' grow alike, W'W stays uncompensated"
+    )
 
 
 def hidden(answer, rng):

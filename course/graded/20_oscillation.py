@@ -1,7 +1,7 @@
 """The loss of an oscillation
 
-The gap between two damped oscillations is $c\\, w^k - c^* w^{*k}$ with complex $c, w, c^*, w^*$. Write `oscillation_loss(c, w, c_star, w_star)`: half the sum over
-$k \\ge 0$ of its squared modulus, in closed form. It is a real number.
+The gap between two damped oscillations is $c\\, w^k - c^* w^{*k}$ with complex $c, w, c^*, w^*$. Write `oscillation_loss(c, w,
+c_star, w_star)`: half the sum over $k \\ge 0$ of its squared modulus, in closed form. It is a real number.
 """
 
 import numpy as np

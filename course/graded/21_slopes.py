@@ -1,7 +1,7 @@
 """Backpropagation through units that saturate
 
-The units are $h_t = \\tanh(W h_{t-1} + B x_{t-1})$, the output is $y_T = A h_T$. Write `tanh_bptt(A, W, B, inputs, target)`: the gradient of
-$\\tfrac12 \\lVert e_T \\rVert^2$ by $A$, $W$ and $B$ for one sequence, as a tuple.
+The units are $h_t = \\tanh(W h_{t-1} + B x_{t-1})$, the output is $y_T = A h_T$. Write `tanh_bptt(A, W, B, inputs, target)`:
+the gradient of $\\tfrac12 \\lVert e_T \\rVert^2$ by $A$, $W$ and $B$ for one sequence, as a tuple.
 """
 
 import numpy as np
@@ -50,7 +50,9 @@ def hidden(answer, rng):
                 moved[i][place] += step
                 ends.append(half_squared_error(*moved))
             slope = (ends[0] - ends[1]) / 2e-5
-            assert np.isclose(got[place], slope, rtol=1e-4, atol=1e-6), f"d{name}{list(place)}: central differences give {slope:.4f}"
+            assert np.isclose(got[place], slope, rtol=1e-4, atol=1e-6), (
+                f"d{name}{list(place)}: central differences give {slope:.4f}"
+            )
 
 
 def slip(A, W, B, inputs, target):

@@ -1,7 +1,7 @@
 """A kernel with two numbers
 
-A student has $w = 0$ and horizon $T = 1$, so that only the gap $D_0 = ab - c$ counts. Write `kernel(a, b, r)`: the number $\\Theta$ in $\\dot D_0 = -\\Theta D_0$ under RFLO with
-feedback $r$, when $a$ and $b$ both learn.
+A student has $w = 0$ and horizon $T = 1$, so that only the gap $D_0 = ab - c$ counts. Write `kernel(a, b, r)`: the number
+$\\Theta$ in $\\dot D_0 = -\\Theta D_0$ under RFLO with feedback $r$, when $a$ and $b$ both learn.
 """
 
 import numpy as np
