@@ -121,7 +121,8 @@ def collect(app, doctree):
         above = list(ancestors(strong))
         if text.lower() in found or any(is_no_text(node) for node in above):
             continue
-        anchor = next((node["ids"][0] for node in above if node.get("ids")), "")
+        # The content of each box has an id of its own, the same on all of them, which accessible.py takes away.
+        anchor = next((name for node in above for name in node.get("ids", ()) if not name.endswith("-content")), "")
         found[text.lower()] = strong.deepcopy(), sentence(paragraph, strong), anchor
 
 
