@@ -298,6 +298,30 @@ def test_a_students_week():
     exercise.module.hidden(friday["interval"], np.random.default_rng())
 
 
+def solution_code(path):
+    """The cells of code of a chapter, and those among them that are part of a solution."""
+    before = nbformat.read(path, as_version=4)
+    kept = [cell.source for cell in code(student.without_solutions(copy.deepcopy(before)))]
+    return kept, [cell.source for cell in code(before) if cell.source not in kept]
+
+
+def test_every_chapter_has_both_editions(book, tmp_path):
+    if not editions.write(book.site, tmp_path, EXERCISES, book.questions):
+        pytest.skip("the book has no stand-alone notebooks")
+    for path in sorted(CHAPTERS.glob("*.ipynb")):
+        handed_out, kept = (nbformat.read(tmp_path / name / path.name, as_version=4) for name in ("student", "instructor"))
+        cells, solved = solution_code(path)
+        sources = {name: [cell.source for cell in code(made)] for name, made in (("student", handed_out), ("instructor", kept))}
+        assert not set(solved) & set(sources["student"]) and set(cells) <= set(sources["student"]), path.name
+        assert set(solved) <= set(sources["instructor"]), path.name
+        asked = [cell for cell in handed_out.cells if "exercise" in cell.metadata.get("tags", [])]
+        assert len(asked) >= 3 and not any("olution to exercise" in cell.source for cell in handed_out.cells), path.name
+        stubs = [cell.source for cell in code(handed_out) if "NotImplementedError" in cell.source]
+        computed = sum("Compute" in cell.source.splitlines()[0] for cell in asked)
+        assert len(stubs) == computed + 1, path.name
+        assert "Where students stumble" in kept.cells[-1].source
+
+
 def test_an_instructors_notebook_says_where_students_stumble(book):
     questions = book.questions(3)
     notebook = editions.for_instructors(lesson(), questions)

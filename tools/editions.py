@@ -7,6 +7,7 @@ solutions are tagged `solution`, those of exercises `exercise`.
 
 import copy
 import re
+import shutil
 
 import nbformat
 from nbformat.v4 import new_code_cell, new_markdown_cell
@@ -56,8 +57,9 @@ def for_instructors(notebook, questions):
 
 
 def write(site, folder, exercises, questions):
-    """Both editions of every chapter; how many there are."""
-    sources = sorted((site / "notebooks").glob("*.ipynb"))
+    """Both editions of every chapter, with what lies beside them for their first cell to install; how many there are."""
+    sources = sorted((site / "notebooks").glob("[0-9][0-9]_*.ipynb"))
+    beside = [path for path in (site / "notebooks").glob("*") if path.suffix in (".whl", ".txt")]
     for path in sources:
         notebook, number = nbformat.read(path, as_version=4), int(path.name[:2])
         editions = {
@@ -67,4 +69,6 @@ def write(site, folder, exercises, questions):
         for name, made in editions.items():
             (folder / name).mkdir(parents=True, exist_ok=True)
             nbformat.write(made, folder / name / path.name)
+            for file in beside:
+                shutil.copyfile(file, folder / name / file.name)
     return len(sources)
