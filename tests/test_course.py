@@ -21,6 +21,7 @@ import pytest
 import sheets
 import solutions
 import student
+from nbclient import NotebookClient
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 from notebooks import CHAPTERS, METADATA
 from slides import SOURCES, Material
@@ -320,6 +321,17 @@ def test_every_chapter_has_both_editions(book, tmp_path):
         computed = sum("Compute" in cell.source.splitlines()[0] for cell in asked)
         assert len(stubs) == computed + 1, path.name
         assert "Where students stumble" in kept.cells[-1].source
+
+
+def test_a_students_notebook_runs_up_to_what_is_asked(book, tmp_path):
+    if not editions.write(book.site, tmp_path, EXERCISES, book.questions):
+        pytest.skip("the book has no stand-alone notebooks")
+    notebook = nbformat.read(tmp_path / "student" / "03_modes.ipynb", as_version=4)
+    NotebookClient(notebook, timeout=120, resources={"metadata": {"path": tmp_path / "student"}}).execute()
+    for cell in code(notebook):
+        raised = [output.ename for output in cell.outputs if output.output_type == "error"]
+        asked = {"stub", "check"} & set(cell.metadata.get("tags", [])) and "def interval" not in cell.source
+        assert raised == (["NotImplementedError"] if asked else []), cell.source
 
 
 def test_an_instructors_notebook_says_where_students_stumble(book):

@@ -148,7 +148,8 @@ class Book:
             box = parsed(balanced(page, mark.start()))
             choices = {choice["value"]: dollars(choice.parent).partition(") ")[2] for choice in box.select("input[type=radio]")}
             said = [node for node in box.select(".verdict") if node["data-for"] not in ("right", "other", "none")]
-            wrong = [(choices.get(node["data-for"], node["data-for"]), dollars(node).removeprefix("Not yet. ")) for node in said]
+            given = [choices.get(node["data-for"]) or f"{float(node['data-for']):g}" for node in said]
+            wrong = [(value, dollars(node).removeprefix("Not yet. ")) for value, node in zip(given, said)]
             text = dollars(box.find("legend")).partition(". ")[2]
             found.append((text, dollars(box.select_one("details p")), wrong))
         return found
