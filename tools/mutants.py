@@ -25,8 +25,8 @@ from sealed import ROOT
 JUDGED = "tools/without_effect.txt"  # mutants that no test of what is promised can notice, each with the reason
 HEAVY = """pytest hypothesis nbval.plugin nbclient IPython numpy scipy.integrate scipy.linalg scipy.stats sympy mpmath
     matplotlib.pyplot""".split()
-APART = """test_build test_everywhere test_form test_howto test_map test_mutants test_notebooks test_packaging test_phase
-    test_readme test_site test_types test_workflows""".split()
+APART = """test_build test_everywhere test_form test_howto test_map test_mutants test_notebooks test_packaging test_lab
+    test_panels test_readme test_site test_types test_workflows""".split()
 PATIENCE, GRACE = 5, 30  # tests hang after so many times the seconds that they take without a mutant, and so many more
 
 COMPARISONS = {
