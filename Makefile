@@ -1,4 +1,4 @@
-# Two commands: `make book` and `make test`. Each does its own set-up.
+# Two commands: `make book` and `make test`. Each does its own set-up. `make book STUDENT=1` builds the book without solutions, too.
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -7,16 +7,21 @@ SEALED := $(BIN)/python -I tools/sealed.py
 # A Python that was chosen is insisted on; else whichever .venv has will do.
 ENVIRONMENT := $(PYTHON) -I tools/environment.py $(if $(filter file,$(origin PYTHON)),--any)
 
-.PHONY: book test lab lint refresh everywhere mutants bench lock dist clean always epub
+.PHONY: book test lab lint refresh everywhere mutants bench lock dist clean always epub course
 
 book: .venv/.installed
 	@$(SEALED) tools/book.py
-	@echo "The book stands. Open _build/html/index.html in a browser."
+	@$(if $(STUDENT),$(SEALED) tools/student.py,echo "The book stands. Open _build/html/index.html in a browser.")
+
+# What a course needs, from the chapters and the sources in course/: slides, sheets, notebooks, graded exercises, figures, the site without solutions.
+course: book .venv-course/.installed
+	@$(SEALED) tools/course.py
+	@echo "The course stands in _build/course. The page Teach from it says what is there."
 
 test: book
 	@echo "Testing the package, the chapters and the built site, a few minutes. One part alone: $(BIN)/pytest tests/test_rules.py,"
 	@echo "or lrnnbook (the docstrings), or --nbval chapters/03_modes.ipynb, or tests/test_site.py"
-	@$(SEALED) -m pytest -q -n 2 --dist loadfile --nbval chapters tests lrnnbook
+	@$(SEALED) -m pytest -q -n 2 --dist loadfile --nbval chapters teaching tests lrnnbook
 
 # The chapters in JupyterLab, which shows their theorems, exercises and references as such.
 lab: .venv/.installed
@@ -64,7 +69,7 @@ dist: .venv/.installed
 	@$(BIN)/python -m build --no-isolation --outdir _build/dist
 
 clean:
-	rm -rf _build .venv .venv-bench .venv-lint
+	rm -rf _build .venv .venv-bench .venv-course .venv-lint
 
 # Whether anything is to be done is decided by what files say, not by their times.
 .venv/.installed: always
@@ -72,3 +77,6 @@ clean:
 
 .venv-bench/.installed: always
 	@$(ENVIRONMENT) .venv-bench benchmarks/requirements.txt
+
+.venv-course/.installed: always
+	@$(ENVIRONMENT) .venv-course course/requirements.txt

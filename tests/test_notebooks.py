@@ -5,10 +5,10 @@ import re
 
 import nbformat
 import pytest
-from notebooks import CHAPTERS, METADATA, clean, problems
+from notebooks import METADATA, clean, every_notebook, problems
 from solutions import code_that_is_not_run, read_solutions
 
-PATHS = sorted(CHAPTERS.glob("*.ipynb"))
+PATHS = every_notebook()
 STATEMENTS = ("prf:theorem", "prf:proposition", "prf:lemma")
 every_chapter = pytest.mark.parametrize("path", PATHS, ids=[path.stem for path in PATHS])
 

@@ -70,7 +70,8 @@ def test_commands_are_the_two_that_a_reader_runs():
     for machine in machines(JOBS["book"]):
         run = [step["run"] for step in JOBS["book"]["steps"] if "run" in step and "if" not in step]
         assert run == ["make book", "make test"], machine
-    browser, _ = (step for step in JOBS["book"]["steps"] if "run" in step and "if" in step)
+    browser, _, course = (step for step in JOBS["book"]["steps"] if "run" in step and "if" in step)
+    assert course["run"] == "make course"
     assert "playwright install" in browser["run"] and browser["if"] == "matrix.os == 'ubuntu-24.04-arm'"
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from jupyter_cache import get_cache
 from jupyter_cache.base import CacheBundleIn
-from notebooks import CHAPTERS, Failure, execute, read, without_figure
+from notebooks import Failure, every_notebook, execute, read, without_figure
 from sealed import ROOT, seal
 from sphinx.util import logging
 
@@ -33,7 +33,7 @@ def cached(cache, path):
 def bring_up_to_date():
     """Execute what the cache lacks; return what failed, `{path: Failure}`. Only a run without fault is kept."""
     cache = get_cache(ROOT / "_build" / ".jupyter_cache")
-    changed = [path for path in sorted(CHAPTERS.glob("*.ipynb")) if not cached(cache, path)]
+    changed = [path for path in every_notebook() if not cached(cache, path)]
     failed = {}
     with ProcessPoolExecutor(2) as pool:
         for path, done in zip(changed, pool.map(attempt, changed)):

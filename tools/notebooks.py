@@ -18,6 +18,7 @@ from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernel
 from sealed import ROOT, seal, surroundings
 
 CHAPTERS = ROOT / "chapters"
+TEACHING = ROOT / "teaching"
 CONFIG = ROOT / "_config.yml"
 
 METADATA = {
@@ -99,6 +100,11 @@ def cell_problems(cell, count):
 
 class Failure(Exception):
     """Why a chapter cannot be executed, in a few lines that name it."""
+
+
+def every_notebook():
+    """The chapters in their order, and what else of the book is a notebook."""
+    return sorted([*CHAPTERS.glob("*.ipynb"), *TEACHING.glob("*.ipynb")])
 
 
 def time_limit():
@@ -183,8 +189,8 @@ def refresh(path):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("chapters", nargs="*", type=Path, help="notebooks; all of chapters/ unless named")
-    paths = parser.parse_args().chapters or sorted(CHAPTERS.glob("*.ipynb"))
+    parser.add_argument("chapters", nargs="*", type=Path, help="notebooks; all of the book unless named")
+    paths = parser.parse_args().chapters or every_notebook()
     seal()
     failures = []
     with ProcessPoolExecutor(2) as pool:
