@@ -7,7 +7,7 @@ SEALED := $(BIN)/python -I tools/sealed.py
 # A Python that was chosen is insisted on; else whichever .venv has will do.
 ENVIRONMENT := $(PYTHON) -I tools/environment.py $(if $(filter file,$(origin PYTHON)),--any)
 
-.PHONY: book test lab lint refresh everywhere mutants bench lock dist clean always epub course
+.PHONY: book test pdf lab lint refresh everywhere mutants bench lock dist clean always epub course
 
 book: .venv/.installed
 	@$(SEALED) tools/book.py
@@ -27,6 +27,10 @@ test: book
 lab: .venv/.installed
 	@cmp -s requirements-lab.txt .venv/.lab || { $(BIN)/pip -qq install -r requirements-lab.txt && cp requirements-lab.txt .venv/.lab; }
 	@$(SEALED) -m jupyterlab chapters
+
+# The whole book as one PDF in _build/html/downloads, printed by Chromium.
+pdf: book
+	@$(SEALED) tools/print.py
 
 # The whole book as an EPUB in _build/html/downloads: formulas through MathJax in Chromium.
 epub: book
