@@ -32,7 +32,7 @@ SHOWN = re.compile(r"text/|image/")
 logger = logging.getLogger(__name__)
 
 INSTALL = '''\
-# Installs the book's package, lrnnbook, and what else this chapter needs, where it is missing.
+# Installs the book's package, lrnnbook, and what else this notebook needs, where it is missing.
 import importlib
 import subprocess
 import sys
@@ -55,7 +55,7 @@ def install():
             return
         said += [f"{{place[3:]}}: {{(run.stderr.strip() or 'restart the kernel').splitlines()[-1]}}."]
     raise ModuleNotFoundError(
-        f"This chapter needs {{' and '.join(name for name in NEEDED if not find_spec(name))}}. "
+        f"This notebook needs {{' and '.join(name for name in NEEDED if not find_spec(name))}}. "
         f"Put {{WHEEL}} into the folder of this notebook and run this cell again. You find the "
         "file beside this notebook on the book's site, and in the menu in which the page of the "
         "chapter offers the notebook; in Colab, drag it into the file panel at the left. "

@@ -29,6 +29,7 @@ from standalone import INSTALL, further  # noqa: E402
 
 SITE = ROOT / "_build" / "html"
 NOTEBOOKS = sorted((SITE / "notebooks").glob("*.ipynb"))
+SOURCES = {path.stem: path for folder in ("chapters", "teaching") for path in (ROOT / folder).glob("*.ipynb")}
 every_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=[path.stem for path in NOTEBOOKS])
 RENDER = MarkdownIt("commonmark", {"html": True}).enable("table").render
 FORMULA = re.compile(r"\$\$.+?\$\$|(?<!\\)\$.+?(?<!\\)\$", re.S)
@@ -49,10 +50,15 @@ def text(path):
     return "\n\n".join(cell.source for cell in cells(path, "markdown"))
 
 
+def shown_as(path):
+    """The page's file."""
+    return (SITE / SOURCES[path.stem].relative_to(ROOT)).with_suffix(".html")
+
+
 @functools.cache
 def page(path):
     """The page of a notebook, without its code and pictures."""
-    shown = (SITE / "chapters" / f"{path.stem}.html").read_text(encoding="utf-8")
+    shown = shown_as(path).read_text(encoding="utf-8")
     shown = re.sub(r"<pre>.*?</pre>", "", shown, flags=re.S)
     return BeautifulSoup(shown, "html.parser", parse_only=SoupStrainer("article"))
 
@@ -61,8 +67,8 @@ def words(text):
     return re.sub(r"[\W_]+", " ", text).strip()
 
 
-def test_every_chapter_has_one():
-    assert [path.name for path in NOTEBOOKS] == sorted(path.name for path in (ROOT / "chapters").glob("*.ipynb"))
+def test_every_page_with_code_has_one():
+    assert [path.stem for path in NOTEBOOKS] == sorted(SOURCES)
 
 
 @every_notebook
@@ -91,8 +97,9 @@ def test_it_is_a_notebook_of_decent_size_that_says_where_it_comes_from(path):
     nbformat.validate(notebook)
     assert path.stat().st_size < 2_000_000
     first, install = notebook.cells[:2]
-    number = int(path.stem[:2])
-    assert first.source.startswith(f"# {number}. ") and f"*Chapter {number} of Learning without" in first.source
+    number = path.stem[:2].lstrip("0")
+    title, where = (f"# {number}. ", f"*Chapter {number} of Learning") if number.isdigit() else ("# ", "*From Learning")
+    assert first.source.startswith(title) and where in first.source
     assert install.cell_type == "code" and install.source.startswith("# Installs")
     counts = [cell.execution_count for cell in notebook.cells if cell.cell_type == "code"]
     assert counts == list(range(1, len(counts) + 1))
@@ -150,7 +157,7 @@ def test_exercises_and_solutions_can_be_told_apart(path):
     notebook = nbformat.read(path, as_version=4)
     tagged = {tag: [cell for cell in notebook.cells if tag in cell.metadata.get("tags", [])] for tag in ("exercise", "solution")}
     labels = [cell.metadata.exercise for cell in tagged["exercise"]]
-    source = "\n".join(cell.source for cell in nbformat.read(ROOT / "chapters" / path.name, as_version=4).cells)
+    source = "\n".join(cell.source for cell in nbformat.read(SOURCES[path.stem], as_version=4).cells)
     assert labels == re.findall(r"^:label: (ex-[\w-]+)", source, re.M)
     assert {cell.metadata.exercise for cell in tagged["solution"]} == set(labels)
     for cell in tagged["solution"]:
@@ -168,7 +175,7 @@ def test_exercises_and_solutions_can_be_told_apart(path):
 def test_code_and_outputs_are_those_of_the_chapter(path):
     """Figures are there as pictures with their words; what cells say is what the chapter's cells say."""
     mine = cells(path, "code")[1:]
-    theirs = cells(ROOT / "chapters" / path.name, "code")
+    theirs = cells(SOURCES[path.stem], "code")
     assert [cell.source for cell in mine] == [cell.source for cell in theirs]
     for cell, committed in zip(mine, theirs):
         assert streams(cell) == streams(committed)
@@ -183,10 +190,10 @@ def streams(cell):
 
 def test_the_menu_offers_the_notebook_and_the_package():
     for path in NOTEBOOKS:
-        shown = (SITE / "chapters" / f"{path.stem}.html").read_text(encoding="utf-8")
+        shown = shown_as(path).read_text(encoding="utf-8")
         links = re.findall(r'href="(\.\./notebooks/[^"]+)"', shown)
         assert f"../notebooks/{path.name}" in links and any(link.endswith(".whl") for link in links)
-        assert all((SITE / "chapters" / link).is_file() for link in links)
+        assert all((shown_as(path).parent / link).is_file() for link in links)
 
 
 def test_the_folder_is_complete():

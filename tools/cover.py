@@ -11,7 +11,7 @@ import lrnnbook as lb
 
 def cover(title, author):
     """A portrait picture, as the bytes of a PNG, and its alternative text."""
-    figure = Figure(figsize=(6, 8), facecolor="#14213d")
+    figure = Figure(figsize=(6, 8), facecolor="#14213d", layout="none")
     figure.text(0.1, 0.92, textwrap.fill(title, 20), color="white", size=36, weight="bold", va="top", linespacing=1.25)
     figure.text(0.1, 0.07, author, color="white", size=18)
     axes = figure.add_axes((0, 0.16, 1, 0.34))
