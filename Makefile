@@ -30,7 +30,7 @@ lab: .venv/.installed
 
 # The whole book as one PDF in _build/html/downloads, printed by Chromium.
 pdf: book
-	@$(SEALED) tools/print.py
+	@$(SEALED) tools/pdf.py
 
 # The whole book as an EPUB in _build/html/downloads: formulas through MathJax in Chromium.
 epub: book

@@ -41,14 +41,6 @@
     target.scrollIntoView();
   }
 
-  // On paper everything is open.
-  let closed = [];
-  addEventListener("beforeprint", () => {
-    closed = [...document.querySelectorAll("details.fold:not([open])")];
-    closed.forEach(fold => { fold.open = true; });
-  });
-  addEventListener("afterprint", () => closed.forEach(fold => { fold.open = false; }));
-
   function ready() {
     addButton();
     openTarget();
