@@ -127,7 +127,7 @@ def test_both_ends_of_the_promised_ranges_are_tested_on_a_schedule():
 
 def test_tests_of_the_book_are_not_among_those_of_the_package():
     ignored = set(re.findall(r"--ignore=(\S+)", BOOK["env"]["PACKAGE_TESTS"]))
-    book = r'"_build"|^(from|import) (chromium|epub|everywhere|notebooks|playwright|yaml)\b'
+    book = r'"_build"|^(from|import) (chromium|epub|everywhere|notebooks|playwright|test_site|yaml)\b'
     paths = (ROOT / "tests").glob("test_*.py")
     assert ignored == {f"tests/{path.name}" for path in paths if re.search(book, path.read_text(encoding="utf-8"), re.M)}
 
