@@ -65,6 +65,8 @@ class Material:
         """A piece of the book as HTML; its pictures are copied beside the pages."""
         if label.startswith("fig-"):
             return self.figure(label)
+        if label.startswith("panel-"):
+            return self.panel(label)
         piece = self.book.piece(label)
         if part:
             select(piece, label, part)
@@ -87,6 +89,14 @@ class Material:
         shape = "wide" if ratio(figure.path) >= WIDE else "tall"
         image = f'<img src="{source}" alt="{html.escape(figure.alt)}">'
         return f'<figure class="{shape}">{image}<figcaption>{figure.number} of the book</figcaption></figure>'
+
+    def panel(self, label):
+        """The still of a panel, and the way to the panel in the book that goes with the course."""
+        still = parsed(self.book.raw(label)).select_one(".panel-still img, noscript img")
+        source = self.picture(self.book.site / "_images" / f"{label.removeprefix('panel-')}.png")
+        page, _ = self.book.places[label]
+        way = f'<a href="site/chapters/{page}.html#{label}">Move it in chapter {int(page[:2])} of the book</a>'
+        return f'<figure class="wide"><img src="{source}" alt="{html.escape(still["alt"])}"><figcaption>{way}</figcaption></figure>'
 
     def rendered(self, text):
         """Markdown as HTML, with the pieces that it asks for."""
