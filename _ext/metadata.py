@@ -25,7 +25,7 @@ def description(doctree):
         copy = paragraph.deepcopy()
         for formula in list(copy.findall(nodes.math)):
             formula.replace_self(nodes.Text(plain(formula.astext())))
-        for sentence in re.split(r"(?<=[.?!])\s+", " ".join(copy.astext().split())):
+        for sentence in re.split(r"(?<=[.?!])(?<!Fig\.)\s+", " ".join(copy.astext().split())):
             more = f"{said} {sentence}".strip()
             if len(more) > ENOUGH:
                 return said if len(said) >= LITTLE else more[: ENOUGH - 1].rsplit(" ", 1)[0] + "…"

@@ -1,7 +1,7 @@
 """What a reference leads to, for _static/preview.js, which shows it where the pointer or the keyboard rests on the reference.
 
-For each page `_static/previews/` has its theorems, exercises, figures and numbered formulas as a classic script, which a page
-that lies on a disk can load.
+For each page `_static/previews/` has its theorems, exercises, figures, numbered formulas and the works that it lists, as a
+classic script, which a page that lies on a disk can load.
 """
 
 import json
@@ -11,7 +11,7 @@ from pathlib import Path
 import lxml.html
 
 FOLDER = "previews"
-SHOWN = "div.proof[id]:not(.argument), div.exercise[id], figure[id], div.math[id]"
+SHOWN = "div.proof[id]:not(.argument), div.exercise[id], figure[id], div.math[id], div.citation[id]"
 LEFT_OUT = "script, noscript, .headerlink, .toggle-button, button, form"
 
 

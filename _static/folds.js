@@ -32,10 +32,10 @@
     box.append(button);
   }
 
-  // A link into a fold opens it; not all browsers do so by themselves.
+  // A link into a fold, or to a section that is folded, opens it; not all browsers do the first by themselves.
   function openTarget() {
     const target = document.getElementById(decodeURIComponent(location.hash.slice(1)));
-    let fold = target?.closest("details:not([open])");
+    let fold = (target?.querySelector(":scope > details.starred") ?? target)?.closest("details:not([open])");
     if (!fold) return;
     for (; fold; fold = fold.parentElement?.closest("details:not([open])")) fold.open = true;
     target.scrollIntoView();

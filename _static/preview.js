@@ -1,4 +1,4 @@
-// Where the pointer or the keyboard rests on a reference to a theorem, an exercise, a figure or a formula, a card shows it.
+// Where the pointer or the keyboard rests on a reference to a theorem, an exercise, a figure, a formula or a work cited, a card shows it.
 (() => {
   "use strict";
 

@@ -8,12 +8,18 @@
   // What repeats or collects what a section of a chapter explains comes behind it.
   const REPEATS = /^[\d.]+ (Summary|Check yourself|Exercises|Where to read on|Where the book goes|The claim, in numbers)/;
   const BEHIND = { repeats: 0.6, elsewhere: 0.4 };
+  const NAMED = 10;  // how much more a chapter is worth whose title is what is asked; in part where it only begins so
   const SATURATION = 1.2, LENGTH = 0.4;  // of BM25: how soon repetition stops to count, and how much long sections pay
   const INDEX = new URL("search/sections.js", document.currentScript.src).href;
   const form = () => document.querySelector("form.search-page");
 
+  const WORD = /(?<![\p{L}\p{N}\p{M}])\p{L}-\p{L}[\p{L}\p{N}\p{M}]*|[\p{L}\p{N}\p{M}]+/gu;  // e-prop is one word, and eprop the same
+
+  // BPTT and what it stands for are found by either.
   function split(text) {
-    return text.normalize("NFKD").replace(/\p{M}/gu, "").toLowerCase().match(/[\p{L}\p{N}]+/gu) ?? [];
+    const plain = text.normalize("NFKD").replace(/\p{M}/gu, "").toLowerCase();
+    const words = plain.replaceAll("backpropagation through time", "bptt backpropagation").match(WORD) ?? [];
+    return words.map(word => word.replace("-", ""));
   }
 
   // What is said of a word, in each section, from the fields of the index.
@@ -59,10 +65,12 @@
       }
     }
     const worth = i => {
-      const [page, , , title, bold, said] = sections[i], has = text => ` ${terms(text).join(" ")} `.includes(together);
+      const [page, depth, , title, bold, said] = sections[i], has = text => ` ${terms(text).join(" ")} `.includes(together);
       const phrase = 1 + (has(title) ? 1 : 0) + (asked.length > 1 && (has(bold) || said.some(has)) ? 0.5 : 0);
+      const name = depth === 0 ? terms(title.replace(/^[\d.]+ /, "")) : [];
+      const named = 1 + (` ${name.join(" ")} `.startsWith(together) ? NAMED * asked.length / name.length : 0);
       const place = !pages[page][0].startsWith("chapters/") ? BEHIND.elsewhere : REPEATS.test(title) ? BEHIND.repeats : 1;
-      return score.get(i) * (met.get(i) / all) ** 2 * phrase * place;
+      return score.get(i) * (met.get(i) / all) ** 2 * phrase * named * place;
     };
     return [...score.keys()].map(i => [i, worth(i)]).sort((a, b) => b[1] - a[1] || a[0] - b[0]).map(([i]) => i);
   }
@@ -70,11 +78,11 @@
   // The sentence that has most of the words, with the words marked.
   function sentence(index, said, asked) {
     const wanted = new Set(asked);
-    const sentences = said.flatMap(text => text.match(/.+?[.?!:](?=\s|$)|.+$/gu) ?? []);
+    const sentences = said.flatMap(text => text.match(/.+?(?<!Fig)[.?!:](?=\s|$)|.+$/gu) ?? []);
     const worth = text => new Set(split(text).map(index.stem).filter(term => wanted.has(term))).size - (text.length < 40 || text.includes("…") ? 0.5 : 0);
     const best = sentences.reduce((best, text) => (worth(text) > worth(best) ? text : best), sentences[0] ?? "");
     const line = document.createElement("p");
-    for (const piece of (best.length > 300 ? `${best.slice(0, 300)}…` : best).trim().split(/([\p{L}\p{N}\p{M}]+)/u)) {
+    for (const piece of (best.length > 300 ? `${best.slice(0, 300)}…` : best).trim().split(new RegExp(`(${WORD.source})`, "u"))) {
       const marked = split(piece).some(word => wanted.has(index.stem(word)));
       line.append(marked ? Object.assign(document.createElement("mark"), { textContent: piece }) : piece);
     }

@@ -6,8 +6,8 @@ from xml.etree import ElementTree
 
 import pytest
 from bs4 import BeautifulSoup, SoupStrainer
-from metadata import map_the_site
-from test_site import PAGES, SITE
+from metadata import PICTURE, map_the_site
+from test_site import PAGES, ROOT, SITE
 
 
 @pytest.fixture(scope="module")
@@ -24,7 +24,7 @@ def test_every_page_describes_itself_in_words(heads):
     pages = [page for page in heads if page not in ("search.html", "genindex.html")]
     said = {page: heads[page].get("description", "") for page in pages}
     assert {page: words for page, words in said.items() if not 40 <= len(words) <= 160} == {}
-    assert not any(re.search(r"\\|\$", words) for words in said.values())
+    assert not any(re.search(r"\\|\$|\b(Fig|Eq)\.$", words) for words in said.values())
     assert len(set(said.values())) == len(pages)
 
 
@@ -33,6 +33,11 @@ def test_a_shared_page_has_a_title_and_no_picture_of_an_unknown_address(heads):
         if "description" in head:
             assert head["og:title"] and head["og:description"] == head["description"], page
         assert "og:image" not in head or head["og:image"].startswith("https://"), page
+
+
+def test_the_picture_on_each_card_is_on_the_site():
+    panels = {path.stem for path in (ROOT / "lab" / "panels").glob("*.js")} | {PICTURE}
+    assert [name for name in sorted(panels) if not (SITE / "_images" / f"{name}.png").is_file()] == []
 
 
 def test_the_map_of_the_site_has_every_page(tmp_path):

@@ -32,9 +32,14 @@ def tab(browser):
 
 
 def ask(tab, query):
-    """The hits for a query: `[(address, what is shown)]`."""
-    tab.goto(f"{(SITE / 'search.html').as_uri()}?q={quote(query)}")
-    tab.wait_for_function("document.getElementById('search-count').textContent")
+    """The hits for a query, which is typed where the page is open already: `[(address, what is shown)]`."""
+    if "/search.html?q=" in tab.url:
+        tab.fill("form.search-page input", query)
+        tab.press("form.search-page input", "Enter")
+        tab.wait_for_function("query => new URLSearchParams(location.search).get('q') === query", arg=query)
+    else:
+        tab.goto(f"{(SITE / 'search.html').as_uri()}?q={quote(query)}")
+        tab.wait_for_function("document.getElementById('search-count').textContent")
     listed = tab.locator("#search-hits li").all()
     return [(item.locator("a").get_attribute("href"), item.inner_text()) for item in listed]
 
@@ -44,6 +49,7 @@ def test_a_question_leads_first_to_the_section_about_it(tab, query):
     hits = ask(tab, query)
     assert hits[0][0] == ANSWERS[query]
     assert not any(re.search(r"\\|\$|\^\{", text) for _, text in hits), "TeX is shown"
+    assert not any(re.search(r"^\d+\.\d+ |\bFig\.$", text.splitlines()[-1]) for _, text in hits), "a sentence is cut at Fig."
     for address, _ in hits:
         page, anchor = address.split("#")
         assert f'id="{anchor}"' in (SITE / page).read_text(encoding="utf-8")
@@ -56,6 +62,25 @@ def test_a_word_is_found_in_its_other_forms_and_marked(tab):
         assert ask(tab, query)[0][0] == ANSWERS["conserved"]
         marks = tab.locator("#search-hits mark").all_inner_texts()
         assert marks and all(mark.lower().startswith("conserv") for mark in marks)
+
+
+@pytest.mark.parametrize(
+    "query, page",
+    [("BPTT", "04_bptt"), ("truncated BPTT", "05_truncated_bptt"), ("RFLO", "06_rflo"), ("e-prop", "07_eprop"),
+     ("eprop", "07_eprop"), ("low rank", "14_low_rank"), ("backpropagation through time", "04_bptt")],
+)  # fmt: skip
+def test_a_name_leads_to_its_chapter(tab, query, page):
+    (address, text), *_ = ask(tab, query)
+    assert re.fullmatch(rf"chapters/{page}\.html#.*", address) and re.match(r"\d+\. ", text), (address, text)
+
+
+def test_a_hit_in_a_folded_section_opens_it(tab):
+    address, text = ask(tab, "participation ratio")[0]
+    assert "★" in text
+    tab.locator("#search-hits li:first-child a").click()
+    fold = tab.locator(f"section[id='{address.split('#')[1]}'] > details.starred")
+    fold.wait_for()
+    tab.wait_for_function("node => node.open", arg=fold.element_handle())
 
 
 def test_nothing_found_and_nothing_asked_are_said(tab):
