@@ -18,7 +18,7 @@ def waiting(rng):
     """Losses of the four rules over time; and the time at which a loss is half of that at zero, where interpolation allows."""
     given = {"size": 10 ** rng.uniform(-4, 0), "feedback": rng.uniform(0.3, 2)}
     target = lb.Mode(1.0, 1.0, 0.8)
-    times = np.linspace(0, 12, 121)
+    times = np.linspace(0, 12, 161)
 
     def hold(found):
         rules = [lb.BPTT(), lb.TruncatedBPTT(), lb.EProp(given["feedback"]), lb.RFLO(given["feedback"], 0.5)]

@@ -3,7 +3,7 @@
 (() => {
   "use strict";
 
-  const TARGET = [1, 1, 0.8], DECAY = 0.5, UNTIL = 12, POINTS = 120;
+  const TARGET = [1, 1, 0.8], DECAY = 0.5, UNTIL = 12, POINTS = 160;
   const TIMES = Array.from({ length: POINTS + 1 }, (_, i) => (i * UNTIL) / POINTS), PARTS = Array.from({ length: 8 }, (_, i) => (i + 1) / 20);
   const SIZES = Array.from({ length: 5 }, (_, i) => 10 ** (i - 4));
   const START_LOSS = lab.modeLoss([0, 0, 0], TARGET);
