@@ -67,7 +67,7 @@ def flow(rng):
     def hold(found):
         assert [run["name"] for run in found["runs"]] == list(names)
         for name, run in zip(names, found["runs"]):
-            expected = lb.integrate(of[name], start, target, np.linspace(0, 8, 321), rtol=1e-11, atol=1e-13)
+            expected = lb.integrate(of[name], start, target, np.linspace(0, 8, 201), rtol=1e-11, atol=1e-13)
             assert (np.inf if run["exit"] is None else run["exit"]) == pytest.approx(expected.exit_time, abs=1e-6)
             states = np.array([state or [np.nan] * 3 for state in run["states"]])
             assert states == pytest.approx(np.transpose(expected[:3]), nan_ok=True, **TIGHT)

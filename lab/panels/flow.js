@@ -3,7 +3,7 @@
 (() => {
   "use strict";
 
-  const UNTIL = 8, POINTS = 320, EDGE = 3;
+  const UNTIL = 8, POINTS = 200, EDGE = 3;
   const TIMES = Array.from({ length: POINTS + 1 }, (_, i) => (i * UNTIL) / POINTS);
   const SLICES = [-0.9, -0.6, -0.3, 0, 0.3, 0.6, 0.9], ACROSS = Array.from({ length: 41 }, (_, i) => -EDGE + (i * 2 * EDGE) / 40);
 
