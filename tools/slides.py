@@ -96,7 +96,9 @@ class Material:
         source = self.picture(self.book.site / "_images" / f"{label.removeprefix('panel-')}.png")
         page, _ = self.book.places[label]
         way = f'<a href="site/chapters/{page}.html#{label}">Move it in chapter {int(page[:2])} of the book</a>'
-        return f'<figure class="wide"><img src="{source}" alt="{html.escape(still["alt"])}"><figcaption>{way}</figcaption></figure>'
+        return (
+            f'<figure class="wide"><img src="{source}" alt="{html.escape(still["alt"])}"><figcaption>{way}</figcaption></figure>'
+        )
 
     def rendered(self, text):
         """Markdown as HTML, with the pieces that it asks for."""
