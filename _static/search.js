@@ -117,11 +117,12 @@
     index.src = INDEX;
     index.onload = () => {
       const made = read(window.searchIndex);
+      let waiting;
       const now = () => {
+        clearTimeout(waiting);  // hits that are shown do not move under the pointer
         history.replaceState(null, "", `?q=${encodeURIComponent(field.value)}`);
         show(made, field.value);
       };
-      let waiting;
       field.addEventListener("input", () => {
         clearTimeout(waiting);
         waiting = setTimeout(now, 150);

@@ -121,6 +121,21 @@ def test_results_change_as_one_types_and_the_address_keeps_the_question(tab):
     assert tab.url.endswith("?q=effective%20rank")
 
 
+def test_hits_that_are_shown_stay_under_the_pointer(tab):
+    """A click whose link is replaced between press and release is lost: nothing is drawn anew after Enter."""
+    ask(tab, "plateau")
+    stays = """async () => {
+        const form = document.querySelector("form.search-page");
+        form.elements.q.value = "conserved";
+        form.elements.q.dispatchEvent(new Event("input", { bubbles: true }));
+        form.requestSubmit();
+        const first = document.querySelector("#search-hits li");
+        await new Promise(resolve => setTimeout(resolve, 400));
+        return first.isConnected;
+    }"""
+    assert tab.evaluate(stays)
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_a_page_of_hits_is_accessible_and_fits_a_phone(browser, scheme):
     phone = browser.new_page(viewport={"width": 390, "height": 800}, color_scheme=scheme)
