@@ -93,7 +93,7 @@ def rules(R):
     return {"BPTT": BPTT(), "three-step tBPTT": TruncatedBPTT(3), "RFLO": RFLO(R, 0.4), "e-prop": EProp(R)}
 
 
-CHAINS = [(30, 0.5, 0.95), (40, 0.5, 1.0), (20, 0.7, 0.6)]
+CHAINS = [(30, 0.5, 0.95), (40, 0.5, 0.8), (20, 0.7, 0.6)]
 MATRICES = [chain(*numbers) for numbers in CHAINS] + [dtlex_1(10, 1.5, 3.0), dtlex_2(10, 0.9, 1.5), dtlex_2(10, -0.5, 1.5)]
 NAMED = pytest.mark.parametrize("W", MATRICES, ids=[f"chain {numbers}" for numbers in CHAINS] + ["4.1", "4.2", "4.2 -"])
 
@@ -121,7 +121,7 @@ def test_the_impulse_response_on_both_sides_of_the_hump(W):
         expected.append(np.array(((A @ x) >> 300), dtype=object) / 2.0**300)
         x = (wide @ x) >> 300
     expected = np.array(expected, dtype=float)
-    # The last bits of W move the tail of the longest chain by 4e-6 of its peak.
+    # The last bits of W move the tails of the chains, by how much depends on the processor that has rotated them.
     assert_allclose(student.impulse_response(300), expected, rtol=0, atol=1e-5 * np.abs(expected).max())
     assert_allclose(krylov(W, student.B, 33)[:33], krylov(W, student.B, 300)[:33], rtol=1e-9, atol=0)
 
